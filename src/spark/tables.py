@@ -1,0 +1,35 @@
+"""Writing a run's tables as Parquet, and counting what is written while it is written."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, Tuple
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+
+def conformed(table: DataFrame, columns: Iterable[Tuple[str, str]]) -> DataFrame:
+    """The table with exactly these columns, pairs of name and SQL type, in this order."""
+    return table.select(*(F.col(name).cast(sql_type).alias(name) for name, sql_type in columns))
+
+
+class Counter:
+    """Counts over the rows that pass one point of a plan, known once a write has run the plan."""
+
+    def __init__(self, *aggregates: Column) -> None:
+        self._aggregates = aggregates
+        self._observation = Observation()
+
+    def watch(self, rows: DataFrame) -> DataFrame:
+        """The same rows, counted as they pass."""
+        return rows.observe(self._observation, *self._aggregates)
+
+    @property
+    def counts(self) -> Dict[str, Any]:
+        """The value of each aggregate by its name."""
+        return dict(self._observation.get)
+
+
+def write(rows: DataFrame, uri: str) -> None:
+    """Write the rows as the table's partition at the URI, in place of what a failed try left there."""
+    rows.write.mode("overwrite").parquet(uri)
