@@ -1,10 +1,8 @@
-"""The codes of the row rules (data contract, section 3): why a row is rejected, what is remarked."""
+"""The codes of the row rules (contract, section 3): why a row is rejected, what is remarked."""
 
 from __future__ import annotations
 
-from typing import Tuple
-
-from contract.datasets import RENTALS, Dataset
+from contract.datasets import RENTALS, Column, Dataset
 from contract.kinds import Text
 
 MALFORMED_ROW = "malformed_row"
@@ -37,20 +35,21 @@ def invalid(column_name: str) -> str:
     return f"invalid_{column_name}"
 
 
+def can_be_invalid(column: Column) -> bool:
+    """Whether some text is no value of the column; any text is one of a plain text column."""
+    return not isinstance(column.kind, Text) or column.kind.pattern is not None
+
+
 def duplicate(dataset: Dataset) -> str:
     """The code for a row whose key another valid row has, which was kept."""
     return f"duplicate_{dataset.key}"
 
 
-def reject_codes(dataset: Dataset) -> Tuple[str, ...]:
+def reject_codes(dataset: Dataset) -> tuple[str, ...]:
     """Every code that a rejected row of the dataset can carry, sorted."""
     codes = {MALFORMED_ROW, duplicate(dataset)}
     codes |= {missing(column.name) for column in dataset.columns if column.required}
-    codes |= {
-        invalid(column.name)
-        for column in dataset.columns
-        if not isinstance(column.kind, Text) or column.kind.pattern
-    }
+    codes |= {invalid(column.name) for column in dataset.columns if can_be_invalid(column)}
     if dataset is RENTALS:
         codes.add(END_NOT_AFTER_START)
     return tuple(sorted(codes))

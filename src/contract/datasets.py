@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 from contract.kinds import Decimal, Flag, Integer, Kind, Moment, Text
 
@@ -33,16 +32,16 @@ class Dataset:
     name: str
     file: str
     key: str
-    columns: Tuple[Column, ...]
+    columns: tuple[Column, ...]
     multiline: bool
-    derived: Tuple[Tuple[str, str], ...] = ()
+    derived: tuple[tuple[str, str], ...] = ()
 
     @property
-    def column_names(self) -> Tuple[str, ...]:
+    def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
     @property
-    def curated_columns(self) -> Tuple[Tuple[str, str], ...]:
+    def curated_columns(self) -> tuple[tuple[str, str], ...]:
         """Name and SQL type of each column of the curated table."""
         return tuple((column.name, column.sql_type) for column in self.columns) + self.derived
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
 
 from contract.datasets import Dataset
 
@@ -42,7 +41,7 @@ class Header:
     row holds it; `width` is the number of fields; `line` the header's own line, counted from 0.
     """
 
-    positions: Tuple[int, ...]
+    positions: tuple[int, ...]
     width: int
     line: int
 
@@ -51,9 +50,9 @@ class Header:
 class FileCheck:
     """What the beginning of a file says: a header, or the problems that make the file unusable."""
 
-    header: Optional[Header]
-    problems: Tuple[str, ...]
-    warnings: Tuple[str, ...] = ()
+    header: Header | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def message(self, file: str) -> str:
         """All problems in one line."""
@@ -92,7 +91,7 @@ def _refused(problem: str) -> FileCheck:
     return FileCheck(None, (problem,))
 
 
-def _other_form(head: bytes) -> Optional[str]:
+def _other_form(head: bytes) -> str | None:
     """What the bytes are if they cannot be CSV."""
     for signature, form in _NOT_CSV:
         if head.startswith(signature):
@@ -104,7 +103,7 @@ def _other_form(head: bytes) -> Optional[str]:
     return "binary data" if b"\x00" in head else None
 
 
-def _encoding_problems(head: bytes, whole: bool) -> List[str]:
+def _encoding_problems(head: bytes, whole: bool) -> list[str]:
     try:
         # A character that the end of the head cuts in two is no problem of the file.
         codecs.getincrementaldecoder("utf-8")().decode(head, final=whole)
@@ -114,7 +113,7 @@ def _encoding_problems(head: bytes, whole: bool) -> List[str]:
     return []
 
 
-def _header_problems(dataset: Dataset, names: List[str], line: str) -> List[str]:
+def _header_problems(dataset: Dataset, names: list[str], line: str) -> list[str]:
     missing = [name for name in dataset.column_names if name not in names]
     if len(missing) > 1:
         delimiter = _likely_delimiter(dataset, line)
@@ -131,7 +130,7 @@ def _header_problems(dataset: Dataset, names: List[str], line: str) -> List[str]
     return problems
 
 
-def _likely_delimiter(dataset: Dataset, line: str) -> Optional[str]:
+def _likely_delimiter(dataset: Dataset, line: str) -> str | None:
     """The separator, other than the comma, that turns the line into expected column names."""
 
     def known(delimiter: str) -> int:
@@ -142,9 +141,9 @@ def _likely_delimiter(dataset: Dataset, line: str) -> Optional[str]:
     return _OTHER_DELIMITERS[best] if known(best) > max(known(","), 1) else None
 
 
-def _fields(line: str, delimiter: str) -> List[str]:
+def _fields(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def _quoted(names: List[str]) -> str:
+def _quoted(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Union
 
 
 @dataclass(frozen=True)
 class Text:
     """Characters as they stand; `case` is "lower" or "upper" where the value is normalised."""
 
-    case: Optional[str] = None
-    pattern: Optional[str] = None
+    case: str | None = None
+    pattern: str | None = None
     words: str = "text"
 
     @property
@@ -54,7 +54,7 @@ class Decimal:
     precision: int
     scale: int
     minimum: int
-    maximum: Optional[int] = None
+    maximum: int | None = None
     rounded: bool = False
 
     @property
@@ -82,7 +82,8 @@ class Moment:
 
     @property
     def pattern(self) -> str:
-        return re.sub("[yMdHms]", "[0-9]", self.format)
+        # Java's calendar has a year 0, the one that dates are written in has not.
+        return re.sub("[MdHms]", "[0-9]", self.format).replace("yyyy", "(?!0000)[0-9]{4}")
 
     @property
     def words(self) -> str:

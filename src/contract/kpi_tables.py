@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 _COUNT = "bigint"
 _TOTAL = "decimal(18,2)"
 _AMOUNT = "decimal(12,2)"
 _HOURS = "decimal(10,2)"
 
-Columns = Tuple[Tuple[str, str], ...]
+Columns = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,16 @@
-"""What each job says that it counted: `transformation.json` and `kpis.json` (contract, section 5)."""
+"""What each job counted: `transformation.json` and `kpis.json` (data contract, section 5)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any, Dict, Optional
+from typing import Any
 
 NO_ACCEPTED_RENTAL = "no accepted rental: every row of rental_transactions.csv was rejected"
 
 
-def money(amount: Optional[Decimal]) -> str:
+def money(amount: Decimal | None) -> str:
     """An amount as a string with two decimals; nothing added up is zero."""
     return f"{amount or Decimal(0):.2f}"
 
@@ -22,7 +22,7 @@ class DatasetCounts:
     read: int
     accepted: int
     rejected: int
-    reasons: Dict[str, int]
+    reasons: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class TransformationReport:
     """`transformation.json`; `problem` is there only where the run cannot pass its quality gate."""
 
     run_id: str
-    datasets: Dict[str, DatasetCounts]
-    warnings: Dict[str, int]
+    datasets: dict[str, DatasetCounts]
+    warnings: dict[str, int]
     accepted_revenue: str
-    problem: Optional[str] = None
+    problem: str | None = None
 
     def to_json(self) -> str:
         return _json(self)
@@ -53,8 +53,8 @@ class KpiReport:
     """`kpis.json`; `problem` as in the transformation's report."""
 
     run_id: str
-    tables: Dict[str, TableTotals] = field(default_factory=dict)
-    problem: Optional[str] = None
+    tables: dict[str, TableTotals] = field(default_factory=dict)
+    problem: str | None = None
 
     def to_json(self) -> str:
         return _json(self)

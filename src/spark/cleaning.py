@@ -11,43 +11,61 @@ from contract import codes
 from contract.datasets import RENTALS, Dataset
 from spark.conversion import converted, trimmed
 from spark.reading import RAW_RECORD
-from spark.row_rules import REASONS, reject_reasons
+from spark.row_rules import REASONS, TEXT, VALUE, reject_reasons
 
+RAW = "raw"
 SECONDS_AN_HOUR = 3600
 
 Step = Callable[[DataFrame], DataFrame]
 
 
 def judged(dataset: Dataset) -> Step:
-    """Raw rows, as `reading.read_rows` gives them, with their `reject_reasons` behind them."""
+    """Raw rows, as `reading.read_rows` gives them, with the verdict on each.
+
+    Three columns: `value`, a struct of the converted columns, null for a rejected row; `raw`, a
+    struct of the fields as they stood and `raw_record`, null for an accepted one; `reject_reasons`.
+    """
+    texts = [trimmed(F.col(column.name)).alias(column.name) for column in dataset.columns]
+    values = [
+        converted(F.col(f"{TEXT}.{column.name}"), column.kind).alias(column.name)
+        for column in dataset.columns
+    ]
+    raw = F.struct(*dataset.column_names, RAW_RECORD)
 
     def step(rows: DataFrame) -> DataFrame:
-        own = rows.select("*", reject_reasons(dataset))
-        return own.transform(_with_duplicates(dataset))
+        return (
+            rows.select(raw.alias(RAW), RAW_RECORD, F.struct(*texts).alias(TEXT))
+            .select(RAW, RAW_RECORD, TEXT, F.struct(*values).alias(VALUE))
+            .select(RAW, VALUE, reject_reasons(dataset).alias(REASONS))
+            .transform(_with_duplicates(dataset))
+            .select(
+                F.when(is_accepted(), F.col(VALUE)).alias(VALUE),
+                F.when(~is_accepted(), F.col(RAW)).alias(RAW),
+                REASONS,
+            )
+        )
 
     return step
 
 
+def is_accepted() -> Column:
+    """Whether a judged row broke no rule."""
+    return F.size(REASONS) == 0
+
+
 def accepted(dataset: Dataset) -> Step:
-    """The judged rows that broke no rule, as values: the columns of the curated table."""
+    """The accepted of the judged rows: the columns of the curated table."""
 
     def step(rows: DataFrame) -> DataFrame:
-        values = rows.where(F.size(REASONS) == 0).select(
-            *(converted(column) for column in dataset.columns)
-        )
+        values = rows.where(is_accepted()).select(f"{VALUE}.*")
         return values.transform(_with_duration) if dataset is RENTALS else values
 
     return step
 
 
-def rejected(dataset: Dataset) -> Step:
-    """The judged rows that broke a rule, as they stood in the file, with the reasons."""
-
-    def step(rows: DataFrame) -> DataFrame:
-        is_rejected = F.size(REASONS) > 0
-        return rows.where(is_rejected).select(*dataset.column_names, RAW_RECORD, REASONS)
-
-    return step
+def rejected(rows: DataFrame) -> DataFrame:
+    """The rejected of the judged rows, as they stood in the file, with the reasons."""
+    return rows.where(~is_accepted()).select(f"{RAW}.*", REASONS)
 
 
 def hours(seconds: Column) -> Column:
@@ -60,19 +78,16 @@ def _with_duplicates(dataset: Dataset) -> Step:
 
     Keeps nothing of the order in which rows were read, so any partitioning gives the same choice.
     """
-    raw = [F.col(name) for name in dataset.column_names]
-    is_valid = F.size(REASONS) == 0
     # Rows that are out already are spread by their content: they would meet in one partition.
-    group = F.when(is_valid, trimmed(F.col(dataset.key))).otherwise(
-        F.xxhash64(*raw, RAW_RECORD).cast("string")
-    )
-    place = F.row_number().over(Window.partitionBy(is_valid, group).orderBy(*raw))
+    spread = F.xxhash64(RAW).cast("string")
+    group = F.when(is_accepted(), F.col(f"{VALUE}.{dataset.key}")).otherwise(spread)
+    place = F.row_number().over(Window.partitionBy(is_accepted(), group).orderBy(RAW))
     duplicate = F.array(F.lit(codes.duplicate(dataset)))
+    is_duplicate = is_accepted() & (F.col("place") > 1)
 
     def step(rows: DataFrame) -> DataFrame:
-        is_duplicate = is_valid & (F.col("place") > 1)
         reasons = F.when(is_duplicate, duplicate).otherwise(F.col(REASONS))
-        return rows.withColumn("place", place).withColumn(REASONS, reasons).drop("place")
+        return rows.withColumn("place", place).withColumn(REASONS, reasons)
 
     return step
 

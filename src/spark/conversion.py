@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict
+from typing import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from contract.datasets import Column as ContractColumn
 from contract.kinds import Decimal, Flag, Integer, Kind, Moment, Text
 
 
@@ -17,16 +16,11 @@ def trimmed(raw: Column) -> Column:
     return F.when(text != "", text)
 
 
-def converted(column: ContractColumn) -> Column:
-    """The column's value, computed from its raw text of the same name.
-
-    Null where the field is empty, and where it is not of the column's type, format or range.
-    """
-    text = trimmed(F.col(column.name))
-    kind: Kind = column.kind
+def converted(text: Column, kind: Kind) -> Column:
+    """The value of a trimmed field; null where it is not of the kind's type, format or range."""
     if kind.pattern is not None:
         text = F.when(text.rlike(rf"\A{kind.pattern}\z"), text)
-    return _CONVERSIONS[type(kind)](text, kind).alias(column.name)
+    return _CONVERSIONS[type(kind)](text, kind)
 
 
 # Each takes text that fits the kind's pattern, or null. A cast stands only where no such text can
@@ -39,7 +33,7 @@ def _text(text: Column, kind: Text) -> Column:
     return F.lower(text) if kind.case == "lower" else F.upper(text)
 
 
-def _flag(text: Column, kind: Flag) -> Column:
+def _flag(text: Column, _: Flag) -> Column:
     return text == "1"
 
 
@@ -61,7 +55,7 @@ def _moment(text: Column, kind: Moment) -> Column:
     return F.try_to_timestamp(text, F.lit(kind.format)).cast(kind.sql_type)
 
 
-_CONVERSIONS: Dict[type, Callable[..., Column]] = {
+_CONVERSIONS: dict[type, Callable[..., Column]] = {
     Text: _text,
     Flag: _flag,
     Integer: _integer,

@@ -1,9 +1,9 @@
 """RFC 4180 as regular expressions for Spark's built-in functions.
 
-Spark's own CSV reader repairs what it should report: it joins broken quotes, and in multi-line mode
-one quote that never closes swallows the rest of the file. So records and fields are cut out by these
-expressions, which accept exactly the grammar. All loops are possessive: Java's matcher then needs no
-stack, however long a field is.
+Spark's own CSV reader repairs what it should report: it joins broken quotes, and in multi-line
+mode one quote that never closes swallows the rest of the file. So records and fields are cut out
+by these expressions, which accept exactly the grammar. All loops are possessive: Java's matcher
+then needs no stack, however long a field is.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ def without_line_end(line: Column) -> Column:
 
 def fields(record: Column) -> Column:
     """Cut a well-quoted record into an array of fields, still in their quotes."""
-    quoted = F.regexp_extract_all(
-        F.concat(record, F.lit(",")), F.lit(rf"({_FIELD}),"), F.lit(1)
-    )
+    quoted = F.regexp_extract_all(F.concat(record, F.lit(",")), F.lit(rf"({_FIELD}),"), F.lit(1))
     return F.when(record.contains('"'), quoted).otherwise(F.split(record, ",", -1))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import Callable, NoReturn, Optional, Sequence
+from collections.abc import Sequence
+from typing import Callable, NoReturn
 
 from pyspark.sql import SparkSession
 
@@ -26,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description)
         self.add_argument("--input", required=True, metavar="URI", help="folder of the four files")
-        self.add_argument("--output", required=True, metavar="URI", help="root of all that is written")
+        self.add_argument("--output", required=True, metavar="URI", help="root to write below")
         self.add_argument("--run-id", required=True, metavar="ID", type=_run_id)
 
     def error(self, message: str) -> NoReturn:
@@ -63,10 +64,12 @@ def require_new(spark: SparkSession, output: str, run_id: str, job: str) -> None
 def run_job(
     parser: Parser,
     job: Callable[[SparkSession, argparse.Namespace], None],
-    arguments: Optional[Sequence[str]] = None,
+    arguments: Sequence[str] | None = None,
 ) -> NoReturn:
     """Run a job in its session and exit: 0 done, 2 for the user to mend, 1 for us."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
+    )
     logging.getLogger("py4j").setLevel(logging.WARNING)
     log = logging.getLogger(parser.prog)
     options = parser.parse_args(arguments)
@@ -76,7 +79,7 @@ def run_job(
     except InputError as error:
         log.error("%s", error)
         sys.exit(EXIT_INPUT)
-    except Exception as error:
+    except Exception as error:  # the last place: whatever it is ends the job
         encoding = _encoding_problem(error)
         if encoding:
             log.error("%s", encoding)
@@ -90,8 +93,8 @@ def run_job(
     sys.exit(0)
 
 
-def _encoding_problem(error: Exception) -> Optional[str]:
-    """What a reading task said of bytes that are not UTF-8; Spark wraps it in an error of its own."""
+def _encoding_problem(error: Exception) -> str | None:
+    """What a task said of bytes that are not UTF-8; Spark wraps it in an error of its own."""
     problems = (f"{dataset.file} {NOT_UTF8}" for dataset in DATASETS)
     return next((problem for problem in problems if problem in str(error)), None)
 

@@ -1,12 +1,10 @@
-"""The KPI tables, each a function from accepted rows to the rows of the table (contract, section 4).
+"""The KPI tables, each a function of accepted rows (data contract, section 4).
 
-Every rental counts in every table: dimensions are joined from the left, so the revenue of each table
-adds up to the same total.
+Every rental counts in every table: dimensions are joined from the left, so the revenue of each
+table adds up to the same total.
 """
 
 from __future__ import annotations
-
-from typing import Dict, List
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -95,10 +93,10 @@ def _amounts(
     revenue: str = "total_revenue",
     largest: str = "max_transaction",
     smallest: str = "min_transaction",
-) -> List[Column]:
+) -> list[Column]:
     """The aggregates of money that every table has, under the names that it gives them."""
     total, rentals = F.sum("total_amount"), F.count(F.lit(1))
-    aggregates: Dict[str, Column] = {
+    aggregates: dict[str, Column] = {
         count: rentals,
         revenue: F.coalesce(total, F.lit(0)),
         "average_transaction": _average(total.cast("decimal(20,2)"), rentals),
@@ -108,7 +106,7 @@ def _amounts(
     return [aggregate.alias(name) for name, aggregate in aggregates.items()]
 
 
-def _hours() -> List[Column]:
+def _hours() -> list[Column]:
     total = F.round(hours(F.sum("rental_duration_seconds")), 2)
     return [F.coalesce(total, F.lit(0)).alias("total_rental_hours")]
 

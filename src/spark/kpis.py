@@ -10,7 +10,7 @@ the same time. With it, it reads what that job accepted in the run.
 from __future__ import annotations
 
 import argparse
-from typing import Callable, Dict
+from typing import Callable
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -87,7 +87,7 @@ def _curated_rows(spark: SparkSession, output: str, run_id: str) -> AcceptedRows
     return rows_of
 
 
-def _tables(rows_of: AcceptedRows, personal_data: bool) -> Dict[KpiTable, DataFrame]:
+def _tables(rows_of: AcceptedRows, personal_data: bool) -> dict[KpiTable, DataFrame]:
     # Kept after the first table has read and cleaned it, so the others do not.
     rentals = rows_of(RENTALS).select(*kpi_tables.RENTAL_COLUMNS).persist()
     users = kpi_tables.user_metrics(rentals)
@@ -115,7 +115,7 @@ def _write_counted(rows: DataFrame, table: KpiTable, uri: str) -> TableTotals:
     )
 
 
-def _require_equal(totals: Dict[str, TableTotals]) -> int:
+def _require_equal(totals: dict[str, TableTotals]) -> int:
     """The number of rentals that every table adds up to; an error of ours if they differ."""
     sums = {(total.total_transactions, total.total_revenue) for total in totals.values()}
     if len(sums) != 1:

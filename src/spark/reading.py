@@ -46,7 +46,7 @@ def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header
 
 
 def _data_lines(spark: SparkSession, uri: str, dataset: Dataset, header: Header) -> DataFrame:
-    """The physical lines below the header: `position`, which orders them as in the file, and `line`."""
+    """The physical lines below the header: `position`, their order in the file, and `line`."""
     block = F.col("_metadata.file_block_start")
     row = F.monotonically_increasing_id()
     # A block's rows come in order, and a row takes at least one byte: so this grows with the file,
@@ -72,9 +72,9 @@ def _utf8(line: Column, dataset: Dataset) -> Column:
 def _joined_records(lines: DataFrame) -> DataFrame:
     """Join the lines of quoted fields with line breaks, so that each row is one record.
 
-    A line that leaves a quote open can reach as far as the next line that could close it. Lines that
-    such a reach connects make a block, which the grammar cuts into records; nearly every block is
-    one line. So no more than a block is ever held in memory, however large the file.
+    A line that leaves a quote open can reach as far as the next line that could close it. Lines
+    that such a reach connects make a block, which the grammar cuts into records; nearly every
+    block is one line. So no more than a block is held in memory, however large the file.
     """
     line, position = F.col("line"), F.col("position")
     later = Window.orderBy(position.desc()).rowsBetween(Window.unboundedPreceding, -1)
@@ -102,10 +102,10 @@ def _fields(header: Header) -> Column:
     return F.when(F.size(cut) == header.width, cut)
 
 
-def _raw_columns(dataset: Dataset, header: Header) -> "list[Column]":
+def _raw_columns(dataset: Dataset, header: Header) -> list[Column]:
     cut = F.col("fields")
     columns = [
         csv_grammar.unquoted(cut[position]).alias(name)
         for name, position in zip(dataset.column_names, header.positions)
     ]
-    return columns + [F.when(cut.isNull(), F.col("record")).alias(RAW_RECORD)]
+    return [*columns, F.when(cut.isNull(), F.col("record")).alias(RAW_RECORD)]

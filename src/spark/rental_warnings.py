@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -36,11 +34,11 @@ def with_context(
     )
 
 
-def warning_counts() -> List[Column]:
+def warning_counts() -> list[Column]:
     """One aggregate for each warning, named like it: how many rentals it is about."""
     unknown_pickup = F.col("_pickup_id").isNull()
     unknown_dropoff = F.col("dropoff_location").isNotNull() & F.col("_dropoff_id").isNull()
-    conditions: Dict[str, Column] = {
+    conditions: dict[str, Column] = {
         codes.UNKNOWN_USER: F.col("_user_id").isNull(),
         codes.UNKNOWN_VEHICLE: F.col("_vehicle_id").isNull(),
         codes.UNKNOWN_LOCATION: unknown_pickup | unknown_dropoff,

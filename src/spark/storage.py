@@ -1,20 +1,21 @@
 """Single files on any Hadoop file system.
 
 Spark's readers and writers know tables only, so what a job does with one file (look at its first
-bytes, write its report) goes through Hadoop's `FileSystem`, which knows every scheme that Spark knows.
+bytes, write its report) goes through Hadoop's `FileSystem`, which knows every scheme that Spark
+knows.
 """
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 
-def _file_system(spark: SparkSession, uri: str) -> Tuple[Any, Any]:
+def _file_system(spark: SparkSession, uri: str) -> tuple[Any, Any]:
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(uri)
-    return path.getFileSystem(spark._jsc.hadoopConfiguration()), path  # type: ignore[attr-defined]
+    return path.getFileSystem(spark._jsc.hadoopConfiguration()), path
 
 
 def is_file(spark: SparkSession, uri: str) -> bool:
@@ -23,7 +24,7 @@ def is_file(spark: SparkSession, uri: str) -> bool:
     return bool(file_system.exists(path)) and bool(file_system.getFileStatus(path).isFile())
 
 
-def read_head(spark: SparkSession, uri: str, limit: int) -> Tuple[bytes, bool]:
+def read_head(spark: SparkSession, uri: str, limit: int) -> tuple[bytes, bool]:
     """The file's first `limit` bytes, and whether that is all of it."""
     file_system, path = _file_system(spark, uri)
     stream = file_system.open(path)

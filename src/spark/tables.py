@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Tuple
+from collections.abc import Iterable
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 
-def conformed(table: DataFrame, columns: Iterable[Tuple[str, str]]) -> DataFrame:
+def conformed(table: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
     """The table with exactly these columns, pairs of name and SQL type, in this order."""
     return table.select(*(F.col(name).cast(sql_type).alias(name) for name, sql_type in columns))
 
@@ -25,11 +26,11 @@ class Counter:
         return rows.observe(self._observation, *self._aggregates)
 
     @property
-    def counts(self) -> Dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """The value of each aggregate by its name."""
         return dict(self._observation.get)
 
 
 def write(rows: DataFrame, uri: str) -> None:
-    """Write the rows as the table's partition at the URI, in place of what a failed try left there."""
+    """Write the rows at the URI, in place of what an earlier try of the run left there."""
     rows.write.mode("overwrite").parquet(uri)

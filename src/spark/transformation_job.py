@@ -1,12 +1,11 @@
 """Spark job: four raw CSV files to accepted rows, rejected rows and a report of both.
 
-    spark-submit --py-files jobs.zip transformation_job.py --input URI --output URI --run-id ID
+spark-submit --py-files jobs.zip transformation_job.py --input URI --output URI --run-id ID
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Dict
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -40,7 +39,7 @@ def transform(spark: SparkSession, options: argparse.Namespace) -> None:
     }
     kept = {dataset: rows[dataset].transform(accepted(dataset)) for dataset in DATASETS}
     # Rentals last: their warnings need the other datasets.
-    written: Dict[Dataset, Counter] = {}
+    written: dict[Dataset, Counter] = {}
     for dataset in (USERS, VEHICLES, LOCATIONS, RENTALS):
         progress.begin(f"{dataset.name}: reading and cleaning")
         table, counter = kept[dataset], Counter(F.count(F.lit(1)).alias("accepted"))
@@ -91,7 +90,7 @@ def _write_rejected(
         for code in codes.reject_codes(dataset)
     ]
     out = Counter(F.count(F.lit(1)).alias("rejected"), *reasons)
-    write(out.watch(read.watch(rows).transform(rejected(dataset))), uri)
+    write(out.watch(read.watch(rows).transform(rejected)), uri)
     by_code = out.counts
     counts = DatasetCounts(
         read=read.counts["read"],

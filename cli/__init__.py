@@ -1,0 +1,1 @@
+"""`./run`: the commands with which people try, use and test the product."""

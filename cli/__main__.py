@@ -1,0 +1,129 @@
+"""`./run`: the commands."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli import checks, summary
+from cli.errors import UserError
+from cli.jobs import Request, check_request, run_jobs
+from cli.lock import lock as write_lock_files
+from cli.sample import write_sample
+
+app = typer.Typer(
+    help="The rental marketplace's KPI pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+EXIT_INPUT = 2  # something for the user to mend; the jobs use the same code
+
+
+@app.command()
+def jobs(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of the four CSV files.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write below; runs add up in it.")],
+    run_id: Annotated[str, typer.Option(help="Default: the time, in UTC.")] = "",
+    memory: Annotated[str, typer.Option(help="Memory of each job, as Spark writes it.")] = "2g",
+    personal_data: Annotated[bool, typer.Option(help="Names and emails in user_metrics.")] = False,
+) -> None:
+    """Run both Spark jobs side by side on plain folders, and show the KPIs."""
+    run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    request = Request(source, output, run_id, memory, personal_data)
+    check_request(request)
+    with Progress(
+        TextColumn("{task.fields[job]:20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        bars = {
+            job: progress.add_task("starting Spark", job=job, total=None)
+            for job in ("transformation_job", "kpis")
+        }
+
+        def on_step(job: str, step: int, steps: int, text: str) -> None:
+            progress.update(bars[job], completed=step - 1, total=steps, description=text)
+            if progress.disable:
+                console.print(f"{job} [{step}/{steps}] {text}", markup=False)
+
+        ends = run_jobs(request, on_step)
+        for job, (code, _) in ends.items():
+            task = progress.tasks[bars[job]]
+            if code == 0:
+                progress.update(bars[job], completed=task.total, description="done")
+            else:
+                progress.update(bars[job], description=f"failed with exit code {code}")
+    _stop_if_failed(request, ends)
+    summary.show_summary(output, run_id, console)
+    console.print(f"\nRun {run_id} is in {output}; logs in {output / 'logs' / run_id}")
+
+
+@app.command()
+def sample(
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write the files to.")],
+    rentals: Annotated[int, typer.Option(min=1, help="How many rentals.")],
+    dirt: Annotated[float, typer.Option(min=0, max=1, help="Share of spoiled rows.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Another seed, other data.")] = 0,
+) -> None:
+    """Make four CSV files of the real shape, at any size."""
+    write_sample(output, rentals, dirt, seed)
+    console.print(f"{rentals:,} rentals and what belongs to them are in {output}")
+
+
+@app.command("test")
+def run_tests(
+    part: Annotated[
+        str, typer.Argument(help=f"One of: {', '.join(checks.PARTS)}. Default: all but spark4.")
+    ] = "",
+) -> None:
+    """Run the linters and the tests, or a part of them."""
+    sys.exit(checks.run_checks(part))
+
+
+@app.command()
+def lock(
+    upgrade: Annotated[bool, typer.Option(help="Take the newest versions.")] = False,
+) -> None:
+    """Write the lock files in requirements/ anew."""
+    write_lock_files(upgrade)
+
+
+def _stop_if_failed(request: Request, ends: dict[str, tuple[int, str]]) -> None:
+    failed = {job: end for job, end in ends.items() if end[0] != 0}
+    if not failed:
+        return
+    to_mend = dict.fromkeys(words for code, words in failed.values() if code == EXIT_INPUT)
+    if to_mend:
+        raise UserError("\n".join(to_mend))
+    for job, (code, words) in failed.items():
+        typer.echo(f"run: {job} failed, exit code {code}: {words}", err=True)
+        typer.echo(f"run: all that it said is in {request.log(job)}", err=True)
+    sys.exit(1)
+
+
+def main() -> NoReturn:
+    """Run a command; a user's mistake is one clear message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"run: {line}", err=True)
+        sys.exit(EXIT_INPUT)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""`./run test`: linters, types and tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.errors import UserError
+from cli.java import java_home
+
+PROJECT = Path(__file__).resolve().parents[1]
+CLUSTER_SOURCE = ("src/contract", "src/spark")
+
+LINTERS: tuple[Sequence[str], ...] = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *CLUSTER_SOURCE),
+)
+PARTS = {
+    "lint": (),
+    "contract": ("tests/contract", "tests/oracle"),
+    "cli": ("tests/cli",),
+    "spark": ("tests/spark",),
+    "jobs": ("tests/jobs",),
+}
+
+
+def run_checks(part: str) -> int:
+    """Run a part, or everything; the exit code of the first thing that fails."""
+    if part and part not in PARTS:
+        raise UserError(f"no part {part!r}; there are {', '.join(PARTS)}")
+    if part in ("", "lint"):
+        for linter in LINTERS:
+            print(f"run: {' '.join(linter)}", flush=True)
+            code = _run([str(Path(sys.executable).parent / linter[0]), *linter[1:]])
+            if code != 0:
+                return code
+    if part == "lint":
+        return 0
+    return _run([sys.executable, "-m", "pytest", *(PARTS[part] if part else ("tests",))])
+
+
+def _run(command: Sequence[str]) -> int:
+    environment = os.environ | {"JAVA_HOME": str(java_home())}
+    return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode

@@ -1,0 +1,93 @@
+"""Section 5 of the contract: transformation.json and kpis.json, less their run_id."""
+
+from collections import Counter
+from datetime import datetime
+
+from .rows import Row, Sorted
+from .tables import Tables, total
+
+_NO_RENTAL = "no accepted rental: every row of rental_transactions.csv was rejected"
+
+
+def transformation_report(datasets: dict[str, Sorted]) -> Row:
+    """Return what the transformation job counts."""
+    accepted = {name: rows.accepted for name, rows in datasets.items()}
+    revenue = total(rental["total_amount"] for rental in accepted["rentals"])
+    report = {
+        "datasets": {name: _counts(rows) for name, rows in datasets.items()},
+        "warnings": _warnings(accepted),
+        "accepted_revenue": str(revenue),
+    }
+    return report | _problem(accepted["rentals"])
+
+
+def kpi_report(tables: Tables, rentals: list[Row]) -> Row:
+    """Return what the KPI job counts."""
+    counted = {
+        "location_metrics": ("total_transactions", "total_revenue"),
+        "vehicle_metrics": ("total_rentals", "total_revenue"),
+        "daily_metrics": ("total_transactions", "total_revenue"),
+        "transaction_metrics": ("total_transactions", "total_revenue"),
+        "user_metrics": ("total_transactions", "total_spending"),
+    }
+    report = {
+        "tables": {
+            name: {
+                "rows": len(tables[name]),
+                "total_transactions": sum(row[count] for row in tables[name]),
+                "total_revenue": str(total(row[money] for row in tables[name])),
+            }
+            for name, (count, money) in counted.items()
+        }
+    }
+    return report | _problem(rentals)
+
+
+def _problem(rentals: list[Row]) -> Row:
+    return {} if rentals else {"problem": _NO_RENTAL}
+
+
+def _counts(rows: Sorted) -> Row:
+    reasons = Counter(code for row in rows.rejected for code in row["reject_reasons"])
+    return {
+        "read": len(rows.accepted) + len(rows.rejected),
+        "accepted": len(rows.accepted),
+        "rejected": len(rows.rejected),
+        "reasons": dict(sorted(reasons.items())),
+    }
+
+
+def _warnings(accepted: dict[str, list[Row]]) -> dict[str, int]:
+    users = {user["user_id"]: user for user in accepted["users"]}
+    vehicles = {vehicle["vehicle_id"] for vehicle in accepted["vehicles"]}
+    # A rental without a drop-off location names none.
+    locations = {None} | {location["location_id"] for location in accepted["locations"]}
+    rentals = accepted["rentals"]
+    renters = [(rental, users.get(rental["user_id"])) for rental in rentals]
+    return {
+        "unknown_user": sum(user is None for _, user in renters),
+        "unknown_vehicle": sum(rental["vehicle_id"] not in vehicles for rental in rentals),
+        "unknown_location": sum(
+            not locations.issuperset((rental["pickup_location"], rental["dropoff_location"]))
+            for rental in rentals
+        ),
+        "inactive_user": sum(user is not None and not user["is_active"] for _, user in renters),
+        "rental_before_signup": sum(
+            user is not None and rental["rental_date"] < user["creation_date"]
+            for rental, user in renters
+        ),
+        "overlapping_vehicle_rental": _overlaps(rentals),
+    }
+
+
+def _overlaps(rentals: list[Row]) -> int:
+    """Count the rentals that start before any earlier rental of their vehicle ends."""
+    order = ("rental_start_time", "rental_end_time", "rental_id")
+    overlaps = 0
+    busy_until: dict[str, datetime] = {}
+    for rental in sorted(rentals, key=lambda rental: [rental[column] for column in order]):
+        start, end = rental["rental_start_time"], rental["rental_end_time"]
+        until = busy_until.get(rental["vehicle_id"], start)
+        overlaps += start < until
+        busy_until[rental["vehicle_id"]] = max(until, end)
+    return overlaps

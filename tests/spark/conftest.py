@@ -1,0 +1,81 @@
+"""One Spark session for all tests, with the settings of the jobs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from cli.jobs import spark_environment
+from spark.kpis import compute_kpis
+from spark.session import spark_session
+from spark.transformation_job import transform
+
+Run = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A session on two cores; `spark_session` then adds to it what the jobs set."""
+    patch = pytest.MonkeyPatch()
+    for name, value in spark_environment().items():
+        patch.setenv(name, value)
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # Tests run many small plans once each; the second compiler never earns its time.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    }
+    arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
+    patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")
+    session = spark_session("tests")
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+    patch.undo()
+
+
+@pytest.fixture
+def run_transformation(spark: SparkSession, tmp_path: Path) -> Iterator[Run]:
+    """Run the transformation job on a folder; gives the output root."""
+
+    def run(source: Path, output: Path = tmp_path / "out", run_id: str = "r1") -> Path:
+        transform(spark, Namespace(input=str(source), output=str(output), run_id=run_id))
+        spark.catalog.clearCache()
+        return output
+
+    yield run
+    spark.catalog.clearCache()
+
+
+@pytest.fixture
+def run_kpis(spark: SparkSession, tmp_path: Path) -> Iterator[Run]:
+    """Run the KPI job on a folder; gives the output root."""
+
+    def run(
+        source: Path | None,
+        output: Path = tmp_path / "out",
+        run_id: str = "r1",
+        curated: bool = False,
+        personal_data: bool = False,
+    ) -> Path:
+        options = Namespace(
+            input=str(source),
+            output=str(output),
+            run_id=run_id,
+            curated=curated,
+            personal_data=personal_data,
+        )
+        compute_kpis(spark, options)
+        spark.catalog.clearCache()
+        return output
+
+    yield run
+    spark.catalog.clearCache()

@@ -1,0 +1,161 @@
+"""Both jobs against an oracle in plain Python that shares no code with them."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from pyspark.sql import SparkSession
+
+from cli.sample import write_sample
+from contract.datasets import DATASETS
+from contract.kpi_tables import KPI_TABLES
+from spark.kpis import compute_kpis
+from spark.transformation_job import transform
+from tests.oracle import Expected, expected
+from tests.spark.conftest import Run
+from tests.support.batches import Batch, batches
+from tests.support.results import (
+    REAL_DATA,
+    by_content,
+    column_types,
+    contents,
+    read_report,
+    read_table,
+)
+
+REASONS = "reject_reasons"
+
+
+def assert_transformed(output: Path, run_id: str, truth: Expected) -> None:
+    assert read_report(output, "transformation", run_id) == truth.transformation
+    for dataset in DATASETS:
+        curated = output / "output" / dataset.name / f"run_id={run_id}"
+        assert read_table(curated) == by_content(truth.accepted[dataset.name])
+        assert column_types(curated) == dict(dataset.curated_columns)
+        quarantine = output / "quarantine" / dataset.name / f"run_id={run_id}"
+        assert read_table(quarantine) == by_content(truth.rejected[dataset.name])
+        raw = dict.fromkeys([*dataset.column_names, "raw_record"], "string")
+        assert column_types(quarantine) == raw | {REASONS: "array<string>"}
+
+
+def assert_kpis(output: Path, run_id: str, truth: Expected, personal_data: bool = False) -> None:
+    assert read_report(output, "kpis", run_id) == truth.kpis
+    for table in KPI_TABLES:
+        folder = output / "kpi_output" / table.name / f"run_id={run_id}"
+        assert read_table(folder) == by_content(truth.tables[table.name])
+        assert column_types(folder) == dict(table.columns_of_run(personal_data))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_dirty_data_of_a_seed(
+    seed: int, tmp_path: Path, run_transformation: Run, run_kpis: Run
+) -> None:
+    source = tmp_path / "in"
+    write_sample(source, rentals=600, dirt=0.2, seed=seed)
+    truth = expected(source, personal_data=True)
+    output = run_transformation(source)
+    run_kpis(source, personal_data=True)
+    assert_transformed(output, "r1", truth)
+    assert_kpis(output, "r1", truth, personal_data=True)
+
+    run_kpis(None, curated=True, personal_data=True)
+    assert_kpis(output, "r1", truth, personal_data=True)
+
+
+def test_partitions_and_the_order_of_rows_change_nothing(
+    tmp_path: Path, spark: SparkSession, run_transformation: Run, run_kpis: Run
+) -> None:
+    source, shuffled = tmp_path / "in", tmp_path / "shuffled"
+    write_sample(source, rentals=400, dirt=0.2, seed=4)
+    truth = expected(source)
+    # Rentals alone: a physical line is a row there, so lines can change places.
+    shutil.copytree(source, shuffled)
+    rentals = (source / "rental_transactions.csv").read_bytes().rstrip(b"\r\n")
+    header, *lines = rentals.split(b"\n")
+    random.Random(4).shuffle(lines)
+    (shuffled / "rental_transactions.csv").write_bytes(b"\n".join([header, *lines, b""]))
+
+    splits = {"spark.sql.files.maxPartitionBytes": "4000", "spark.sql.files.openCostInBytes": "1"}
+    for key, value in {**splits, "spark.sql.shuffle.partitions": "8"}.items():
+        spark.conf.set(key, value)
+    try:
+        many = run_transformation(shuffled, tmp_path / "many")
+        run_kpis(shuffled, many)
+    finally:
+        for key in splits:
+            spark.conf.unset(key)
+        spark.conf.set("spark.sql.shuffle.partitions", "1")
+    one = run_transformation(source, tmp_path / "one")
+    run_kpis(source, one)
+    spark.conf.set("spark.sql.shuffle.partitions", "2")
+
+    for output in (one, many):
+        assert_transformed(output, "r1", truth)
+        assert_kpis(output, "r1", truth)
+
+
+def test_real_data_to_the_cent(run_transformation: Run, run_kpis: Run) -> None:
+    truth = expected(REAL_DATA)
+    assert truth.transformation["accepted_revenue"] == "16200620.00"
+    output = run_transformation(REAL_DATA)
+    run_kpis(REAL_DATA)
+    assert_transformed(output, "r1", truth)
+    assert_kpis(output, "r1", truth)
+
+
+def test_no_accepted_rental(tmp_path: Path, run_transformation: Run, run_kpis: Run) -> None:
+    source = tmp_path / "in"
+    write_sample(source, rentals=5)
+    header = (source / "rental_transactions.csv").read_text().splitlines()[0]
+    (source / "rental_transactions.csv").write_text(f"{header}\nbroken\n")
+    truth = expected(source)
+    output = run_transformation(source)
+    run_kpis(source)
+    assert_transformed(output, "r1", truth)
+    assert_kpis(output, "r1", truth)
+    assert "no accepted rental" in read_report(output, "kpis", "r1")["problem"]
+
+
+def test_a_second_run_touches_nothing_of_the_first(
+    tmp_path: Path, run_transformation: Run, run_kpis: Run
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_sample(first, rentals=5, seed=5)
+    write_sample(second, rentals=5, seed=6)
+    output = run_kpis(first, run_id="first")
+    run_transformation(first, run_id="first")
+    before = contents(output)
+    run_transformation(second, run_id="second")
+    run_kpis(second, run_id="second")
+    assert contents(output, without="second") == before
+    assert_kpis(output, "second", expected(second))
+
+
+class TestDrawn:
+    """Batches that hypothesis draws; each is a whole run of both jobs, so there are few of them."""
+
+    @settings(
+        max_examples=5,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],  # making a failing batch smaller takes minutes
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    @given(batch=batches())
+    def test_batch(
+        self, batch: Batch, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        folder = tmp_path_factory.mktemp("drawn")
+        source, output = batch.write(folder / "in"), folder / "out"
+        truth = expected(source)
+        options = {"input": str(source), "output": str(output), "run_id": "r1"}
+        transform(spark, Namespace(**options))
+        compute_kpis(spark, Namespace(**options, curated=False, personal_data=False))
+        spark.catalog.clearCache()
+        assert_transformed(output, "r1", truth)
+        assert_kpis(output, "r1", truth)

@@ -1,0 +1,138 @@
+"""Small batches that hypothesis draws, with every rule of the contract in reach."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+FILES = {
+    "users": "users.csv",
+    "vehicles": "vehicles.csv",
+    "locations": "locations.csv",
+    "rentals": "rental_transactions.csv",
+}
+KEYS = ["0012345678", "12e4567890", "a1", "A1", "b2", " a1", "ünï", "00000000000000000001"]
+_TEXTS = ["x", "Smith, Wesson & Co", 'The "Best"', "\\slash", "Zoë", "  padded\t", "line\nbreak"]
+_DATES = ["2024-01-31", "2024-02-29", "0001-01-01", "9999-12-31", "1582-10-10"]
+_BAD_DATES = ["2024-02-30", "2024-1-1", "01-01-2024", "2024-01-01 00:00:00", "0000-01-01", "x"]
+_TIMES = ["2024-02-28 08:05:00", "2024-02-28 08:05:01", "2024-02-28 10:00:00", "2024-03-01 00:00:00"]
+_BAD_TIMES = ["2024-02-30 00:00:00", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01 24:00:00"]
+_AMOUNTS = ["0", "10", "450.0", "450.05", "0000012.10", "9999999999.99", "0.01", "33.33"]
+_BAD_AMOUNTS = ["1,5", "1.999", "1e3", "NaN", "-1", "+1", "10000000000", ".5", "5.", "٤٥٠", "1 0"]
+_FLAGS = ["0", "1", " 1", "\t0 "]
+_BAD_FLAGS = ["2", "true", "01", "-1"]
+_LATITUDES = ["0", "-90", "90.0000004", "+12.3456785", "-0.0000005", "45.25"]
+_BAD_LATITUDES = ["90.0000005", "-91", "12,5", "1e1", "NaN", "999.9999999", "1000"]
+_YEARS = ["2020", "0", "02147483647"]
+_BAD_YEARS = ["2147483648", "20x5", "2020.0", "-5", "+5"]
+
+Spec = tuple[Sequence[str], Sequence[str]]
+_TEXT: Spec = (_TEXTS, [""])
+COLUMNS: Mapping[str, Mapping[str, Spec]] = {
+    "users": {
+        "user_id": (KEYS, ["", " \t"]),
+        "first_name": _TEXT,
+        "last_name": _TEXT,
+        "email": (["A@B.C", "ÄÖ@x.y", "a@b.c"], [""]),
+        "phone_number": (["1", "+1-2 x3"], [""]),
+        "driver_license_number": _TEXT,
+        "driver_license_expiry": (_DATES, ["", *_BAD_DATES]),
+        "creation_date": (_DATES, ["", *_BAD_DATES]),
+        "is_active": (_FLAGS, ["", *_BAD_FLAGS]),
+    },
+    "vehicles": {
+        "active": (_FLAGS, ["", *_BAD_FLAGS]),
+        "vehicle_license_number": (["5828132"], [""]),
+        "registration_name": _TEXT,
+        "license_type": _TEXT,
+        "expiration_date": (["29-02-2024", "31-12-2025"], ["", "2024-01-01", "30-02-2024"]),
+        "permit_license_number": _TEXT,
+        "certification_date": (_DATES, ["", *_BAD_DATES]),
+        "vehicle_year": (_YEARS, ["", *_BAD_YEARS]),
+        "base_telephone_number": _TEXT,
+        "base_address": _TEXT,
+        "vehicle_id": (KEYS, [""]),
+        "last_update_timestamp": (["04-06-2024 13:25:00"], ["", "2024-06-04 13:25:00", "x"]),
+        "brand": (["BMW", "Kia", "unknown"], [""]),
+        "vehicle_type": (["basic", "premium"], [""]),
+    },
+    "locations": {
+        "location_id": (KEYS, [""]),
+        "location_name": (_TEXTS, [""]),
+        "address": (_TEXTS, [""]),
+        "city": (_TEXTS, ["\t"]),
+        "state": (["CA", "ca", "ß"], [""]),
+        "zip_code": (["00501", "94540"], ["", "1234", "123456", "1234a", "１２３４５"]),
+        "latitude": (_LATITUDES, ["", *_BAD_LATITUDES]),
+        "longitude": (["-180", "179.9999999", "0.5"], ["", "180.1", "x"]),
+    },
+    "rentals": {
+        "rental_id": ([*KEYS, *"cdefghij"], [""]),
+        "user_id": ([*KEYS, "nobody"], [""]),
+        "vehicle_id": ([*KEYS, "none"], [""]),
+        "rental_start_time": (_TIMES, ["", *_BAD_TIMES]),
+        "rental_end_time": ([*_TIMES, "9999-12-31 23:59:59"], ["", *_BAD_TIMES]),
+        "pickup_location": ([*KEYS, "nowhere"], [""]),
+        "dropoff_location": ([*KEYS, "nowhere", ""], [""]),
+        "total_amount": (_AMOUNTS, ["", *_BAD_AMOUNTS]),
+    },
+}
+# Lines that are no record of any width, and some that look like the beginning of one.
+_BROKEN = ["x", 'a"b,c', '"a"b,c', '"never closed,', '","', '"', "   ", "", ",,,", '"a\n,b"']
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The four files' bytes, by dataset."""
+
+    files: Mapping[str, bytes]
+
+    def write(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for dataset, content in self.files.items():
+            (folder / FILES[dataset]).write_bytes(content)
+        return folder
+
+
+def _field(spec: Spec) -> st.SearchStrategy[str]:
+    good, bad = (st.sampled_from(values) for values in spec)
+    # Few bad fields a row, or hardly any row would be accepted and the KPIs would see nothing.
+    return st.integers(0, 39).flatmap(lambda dice: bad if dice == 0 else good)
+
+
+@st.composite
+def _file(draw: st.DrawFn, dataset: str) -> bytes:
+    columns = COLUMNS[dataset]
+    names = draw(st.permutations([*columns, *draw(st.sampled_from([[], ["extra"]]))]))
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    rows = draw(
+        st.lists(st.fixed_dictionaries({n: _field(s) for n, s in columns.items()}), max_size=25)
+    )
+    lines = [_line([f" {name.upper()}" for name in names], quoting)]
+    for row in [dict.fromkeys(columns, ""), *rows]:
+        values = [row.get(name, "extra") for name in names]
+        if dataset == "rentals":
+            values = [value.replace("\n", " ") for value in values]
+        lines.append(_line(values, quoting))
+    for broken in draw(st.lists(st.sampled_from(_BROKEN), max_size=3)):
+        lines.insert(draw(st.integers(1, len(lines))), broken)
+    mark = draw(st.sampled_from(["", "\ufeff"]))
+    last = draw(st.sampled_from(["", end]))
+    return (mark + end.join(lines) + last).encode()
+
+
+def _line(values: Sequence[str], quoting: int) -> str:
+    text = io.StringIO()
+    csv.writer(text, quoting=quoting, lineterminator="").writerow(values)  # type: ignore[arg-type]
+    return text.getvalue()
+
+
+def batches() -> st.SearchStrategy[Batch]:
+    """Batches of up to 25 rows a file, a few of them broken."""
+    return st.fixed_dictionaries({dataset: _file(dataset) for dataset in FILES}).map(Batch)
