@@ -17,26 +17,28 @@ RENTERS = 3  # one user in so many has rentals
 ANYTIME = 0.02  # share of rentals that take any vehicle at any time: so a few overlap
 LONGEST_RENTAL = 72  # hours
 
-KINDS_OF_VEHICLE = (
-    ("basic", 10, ("Toyota", "Honda", "Nissan", "Chevrolet")),
-    ("premium", 20, ("BMW", "Audi", "Cadillac", "Mercedes-Benz")),
-    ("basic", 10, ("Toyota", "Honda", "Nissan", "Chevrolet")),
-    ("premium", 20, ("BMW", "Audi", "Cadillac", "Mercedes-Benz")),
-    ("high_end", 50, ("Tesla", "Porsche", "Ferrari", "Lamborghini", "Bentley")),
-)
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+BASIC = ("basic", 10, _words("Toyota Honda Nissan Chevrolet"))
+PREMIUM = ("premium", 20, _words("BMW Audi Cadillac Mercedes-Benz"))
+HIGH_END = ("high_end", 50, _words("Tesla Porsche Ferrari Lamborghini Bentley"))
+KINDS_OF_VEHICLE = (BASIC, PREMIUM, BASIC, PREMIUM, HIGH_END)
 """Type, hourly rate and brands; each as likely as any other."""
 
-FIRST_NAMES = (
-    "Aaron Amanda Andrew Angela Beth Brian Carlos Christina Courtney Daniel David Elizabeth Eric "
-    "Heather James Jennifer John Jose Joshua Karen Kevin Laura Lisa Mark Mary Matthew Melissa "
-    "Michael Molly Nicole Patrick Rachel Robert Sarah Stephanie Thomas Tina William Zoe"
-).split()
-LAST_NAMES = (
+FIRST_NAMES = _words(
+    "Aaron Amanda Andrew Angela Beth Brian Carlos Christina Courtney Daniel David Elizabeth "
+    "Eric Heather James Jennifer John Jose Joshua Karen Kevin Laura Lisa Mark Mary Matthew "
+    "Melissa Michael Molly Nicole Patrick Rachel Robert Sarah Stephanie Thomas Tina William Zoe"
+)
+LAST_NAMES = _words(
     "Acosta Adams Anderson Bean Brady Brooks Brown Chavez Coleman Davis Deleon Evans Garcia "
-    "Gonzales Griffin Harris Hoover Huff Jackson Johnson Jones Le Martin Martinez Mcclain Miller "
-    "Moore Nguyen Parker Quinn Robinson Sanchez Serrano Smith Thompson Valentine Velazquez Walker "
-    "Ward Watson Williams Wright Young Zuniga"
-).split()
+    "Gonzales Griffin Harris Hoover Huff Jackson Johnson Jones Le Martin Martinez Mcclain "
+    "Miller Moore Nguyen Parker Quinn Robinson Sanchez Serrano Smith Thompson Valentine "
+    "Velazquez Walker Ward Watson Williams Wright Young Zuniga"
+)
 EMAIL_HOSTS = ("gmail.com", "yahoo.com", "hotmail.com")
 PHONE_NUMBERS = ["{0}{1}{2}", "({0}){1}-{2}{3}", "{0}.{1}.{2}{3}"]
 PHONE_NUMBERS += ["{0}-{1}-{2}{3}", "+1-{0}-{1}-{2}{3}", "001-{0}-{1}-{2}{3}"]
@@ -50,7 +52,7 @@ REGISTRATIONS = (
     "{0},LIMO-AUTO,CORP",
     "CITY,LIVERY,LEASING,{0},INC",
 )
-STREETS = "Causeway Extension Grove Isle Knolls Loaf Parkway Radial Road Spur Street View".split()
+STREETS = _words("Causeway Extension Grove Isle Knolls Loaf Parkway Radial Road Spur Street View")
 CITIES = ["Anaheim", "Chula Vista", "Fontana", "Fresno", "Huntington Beach", "Long Beach"]
 CITIES += ["Los Angeles", "Modesto", "Oakland", "Oceanside", "Rancho Cucamonga", "Roseville"]
 CITIES += ["Sacramento", "San Diego", "San Francisco", "San Jose", "Santa Rosa", "Visalia"]
@@ -186,7 +188,7 @@ class Business:
         ids, user_ids, vehicle_ids = self._ids[RENTALS], self._ids[USERS], self._ids[VEHICLES]
         locations, vehicles = self._location_ids, self.counts[VEHICLES]
         renters = -(-self.counts[USERS] // RENTERS)
-        # A vehicle's rentals lie in parts of the period, or far too many would overlap.
+        # Each of a vehicle's rentals has its own part of the period, or far too many would overlap.
         parts = -(-self.counts[RENTALS] // vehicles)
         part_length = PERIOD // parts
         for number in range(self.counts[RENTALS]):
@@ -210,7 +212,7 @@ class Business:
             )
 
 
-def _kind_of_vehicle(ids: Ids, number: int) -> tuple[str, int, tuple[str, ...]]:
+def _kind_of_vehicle(ids: Ids, number: int) -> tuple[str, int, list[str]]:
     return KINDS_OF_VEHICLE[ids.scrambled(number) % len(KINDS_OF_VEHICLE)]
 
 

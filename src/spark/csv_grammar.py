@@ -19,7 +19,7 @@ _LEFT_OPEN = rf'(?:{_FIELD},)*+"{_INSIDE_QUOTES}'
 
 def is_blank(line: Column) -> Column:
     """Whether there is nothing on the line but spaces and tabs."""
-    return line.rlike(r"\A[ \t]*\r?\z")
+    return line.rlike(r"\A[ \t]*\z")
 
 
 def is_well_quoted(record: Column) -> Column:

@@ -76,13 +76,10 @@ def run_job(
     spark = spark_session(f"{parser.prog} {options.run_id}")
     try:
         job(spark, options)
-    except InputError as error:
-        log.error("%s", error)
-        sys.exit(EXIT_INPUT)
     except Exception as error:  # the last place: whatever it is ends the job
-        encoding = _encoding_problem(error)
-        if encoding:
-            log.error("%s", encoding)
+        problem = input_problem(error)
+        if problem:
+            log.error("%s", problem)
             sys.exit(EXIT_INPUT)
         log.exception("run %s failed", options.run_id)
         log.error("run %s failed: %s", options.run_id, _first_line(error))
@@ -93,8 +90,13 @@ def run_job(
     sys.exit(0)
 
 
-def _encoding_problem(error: Exception) -> str | None:
-    """What a task said of bytes that are not UTF-8; Spark wraps it in an error of its own."""
+def input_problem(error: Exception) -> str | None:
+    """What the user has to mend, in one line; null if the error is ours.
+
+    A task that meets bytes that are not UTF-8 says so, and Spark wraps it in an error of its own.
+    """
+    if isinstance(error, InputError):
+        return str(error)
     problems = (f"{dataset.file} {NOT_UTF8}" for dataset in DATASETS)
     return next((problem for problem in problems if problem in str(error)), None)
 

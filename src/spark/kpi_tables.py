@@ -27,7 +27,10 @@ RENTAL_COLUMNS = (
 def location_metrics(rentals: DataFrame, locations: DataFrame) -> DataFrame:
     """A row a pickup location; its name, city and state are null where the location is unknown."""
     metrics = rentals.groupBy(F.col("pickup_location").alias("location_id")).agg(
-        *_amounts(), *_hours(), F.count_distinct("vehicle_id").alias("unique_vehicles")
+        *_amounts(),
+        *_extremes(),
+        *_hours(),
+        F.count_distinct("vehicle_id").alias("unique_vehicles"),
     )
     names = locations.select("location_id", "location_name", "city", "state")
     return metrics.join(names, on="location_id", how="left")
@@ -58,14 +61,15 @@ def vehicle_metrics(rentals: DataFrame, vehicles: DataFrame) -> DataFrame:
 def daily_metrics(rentals: DataFrame) -> DataFrame:
     """A row a day on which a rental starts."""
     return rentals.groupBy("rental_date").agg(
-        *_amounts(), F.count_distinct("user_id").alias("unique_users")
+        *_amounts(), *_extremes(), F.count_distinct("user_id").alias("unique_users")
     )
 
 
 def transaction_metrics(rentals: DataFrame) -> DataFrame:
     """One row about the whole run, also where there is no rental."""
     return rentals.agg(
-        *_amounts(largest="overall_max_transaction", smallest="overall_min_transaction"),
+        *_amounts(),
+        *_extremes("overall_max_transaction", "overall_min_transaction"),
         *_hours(),
         F.count_distinct("user_id").alias("unique_users"),
         F.count_distinct("vehicle_id").alias("unique_vehicles"),
@@ -77,7 +81,8 @@ def transaction_metrics(rentals: DataFrame) -> DataFrame:
 def user_metrics(rentals: DataFrame) -> DataFrame:
     """A row a user with at least one rental, known or not."""
     return rentals.groupBy("user_id").agg(
-        *_amounts(revenue="total_spending", largest="max_spending", smallest="min_spending"),
+        *_amounts(revenue="total_spending"),
+        *_extremes("max_spending", "min_spending"),
         *_hours(),
     )
 
@@ -88,22 +93,18 @@ def with_names(metrics: DataFrame, users: DataFrame) -> DataFrame:
     return metrics.join(names, on="user_id", how="left")
 
 
-def _amounts(
-    count: str = "total_transactions",
-    revenue: str = "total_revenue",
-    largest: str = "max_transaction",
-    smallest: str = "min_transaction",
-) -> list[Column]:
-    """The aggregates of money that every table has, under the names that it gives them."""
+def _amounts(count: str = "total_transactions", revenue: str = "total_revenue") -> list[Column]:
+    """The number of rentals, what they brought, and what one brings on average."""
     total, rentals = F.sum("total_amount"), F.count(F.lit(1))
-    aggregates: dict[str, Column] = {
-        count: rentals,
-        revenue: F.coalesce(total, F.lit(0)),
-        "average_transaction": _average(total.cast("decimal(20,2)"), rentals),
-        largest: F.max("total_amount"),
-        smallest: F.min("total_amount"),
-    }
-    return [aggregate.alias(name) for name, aggregate in aggregates.items()]
+    return [
+        rentals.alias(count),
+        F.coalesce(total, F.lit(0)).alias(revenue),
+        _average(total, rentals).alias("average_transaction"),
+    ]
+
+
+def _extremes(largest: str = "max_transaction", smallest: str = "min_transaction") -> list[Column]:
+    return [F.max("total_amount").alias(largest), F.min("total_amount").alias(smallest)]
 
 
 def _hours() -> list[Column]:

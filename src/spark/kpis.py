@@ -31,7 +31,7 @@ from spark import kpi_tables, storage
 from spark.cleaning import accepted, judged
 from spark.errors import InputError
 from spark.job import Parser, Progress, require_new, run_job
-from spark.reading import read_header, read_rows
+from spark.reading import read_headers, read_rows
 from spark.tables import Counter, conformed, write
 
 PROGRAM = "kpis"
@@ -67,7 +67,7 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
 
 
 def _cleaned_rows(spark: SparkSession, folder: str) -> AcceptedRows:
-    headers = {dataset: read_header(spark, folder, dataset) for dataset in DATASETS}
+    headers = read_headers(spark, folder, DATASETS)
 
     def rows_of(dataset: Dataset) -> DataFrame:
         raw = read_rows(spark, folder, dataset, headers[dataset])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -17,15 +19,27 @@ NOT_UTF8 = "is not UTF-8; save it as UTF-8 and drop it again"
 _ROW_IN_PARTITION = (1 << 33) - 1  # the lower bits of monotonically_increasing_id
 
 
-def read_header(spark: SparkSession, folder: str, dataset: Dataset) -> Header:
-    """The header of the dataset's file in the folder; InputError if the file cannot be used."""
-    uri = below(folder, dataset.file)
-    if not storage.is_file(spark, uri):
-        raise InputError(f"{dataset.file}: no such file in {folder}")
-    check = check_head(dataset, *storage.read_head(spark, uri, HEAD_BYTES))
-    if check.header is None:
-        raise InputError(check.message(dataset.file))
-    return check.header
+def read_headers(
+    spark: SparkSession, folder: str, datasets: Iterable[Dataset]
+) -> dict[Dataset, Header]:
+    """The header of each dataset's file in the folder.
+
+    InputError, in one line with every problem of every file, if any of them cannot be used.
+    """
+    headers, problems = {}, []
+    for dataset in datasets:
+        uri = below(folder, dataset.file)
+        if not storage.is_file(spark, uri):
+            problems.append(f"{dataset.file}: no such file in {folder}")
+            continue
+        check = check_head(dataset, *storage.read_head(spark, uri, HEAD_BYTES))
+        if check.header is None:
+            problems.append(check.message(dataset.file))
+        else:
+            headers[dataset] = check.header
+    if problems:
+        raise InputError(" | ".join(problems))
+    return headers
 
 
 def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header) -> DataFrame:

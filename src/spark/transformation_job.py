@@ -16,7 +16,7 @@ from contract.reports import NO_ACCEPTED_RENTAL, DatasetCounts, TransformationRe
 from spark import storage
 from spark.cleaning import accepted, judged, rejected
 from spark.job import Parser, Progress, require_new, run_job
-from spark.reading import read_header, read_rows
+from spark.reading import read_headers, read_rows
 from spark.rental_warnings import warning_counts, with_context
 from spark.row_rules import REASONS
 from spark.tables import Counter, conformed, write
@@ -28,7 +28,7 @@ def transform(spark: SparkSession, options: argparse.Namespace) -> None:
     """Clean the four files of `options.input` into a run below `options.output`."""
     run_id, output = options.run_id, options.output
     require_new(spark, output, run_id, layout.TRANSFORMATION_JOB)
-    headers = {dataset: read_header(spark, options.input, dataset) for dataset in DATASETS}
+    headers = read_headers(spark, options.input, DATASETS)
     progress = Progress(PROGRAM, steps=2 * len(DATASETS))
 
     rows = {

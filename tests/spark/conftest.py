@@ -26,12 +26,17 @@ def spark() -> Iterator[SparkSession]:
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": "1g",
-        "spark.sql.shuffle.partitions": "2",
+        "spark.driver.memory": "2g",
+        "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # Tests run many small plans once each; the second compiler never earns its time.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        # Tests run many small plans once each, for which compiling them takes longer than they do.
+        # tests/jobs runs the same data through the plans as the jobs run them.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.maxPlanStringLength": "100",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     }
     arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")
