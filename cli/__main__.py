@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,8 @@ def _stop_if_failed(request: Request, ends: dict[str, tuple[int, str]]) -> None:
 
 def main() -> NoReturn:
     """Run a command; a user's mistake is one clear message and exit code 2."""
+    # Being told to stop must end what the command started too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except UserError as error:

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cli.jobs import spark_environment
+from cli.jobs import SHORT_LIVED_JAVA, spark_environment
 from spark.kpis import compute_kpis
 from spark.session import spark_session
 from spark.transformation_job import transform
 
 Run = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share the session in one process; it gets faster with each."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("spark"))
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +37,7 @@ def spark() -> Iterator[SparkSession]:
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # Tests run many small plans once each, for which compiling them takes longer than they do.
-        # tests/jobs runs the same data through the plans as the jobs run them.
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.maxPlanStringLength": "100",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": SHORT_LIVED_JAVA,
     }
     arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")

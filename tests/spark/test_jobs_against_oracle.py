@@ -12,42 +12,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from pyspark.sql import SparkSession
 
 from cli.sample import write_sample
-from contract.datasets import DATASETS
-from contract.kpi_tables import KPI_TABLES
 from spark.kpis import compute_kpis
 from spark.transformation_job import transform
-from tests.oracle import Expected, expected
+from tests.oracle import expected
 from tests.spark.conftest import Run
 from tests.support.batches import Batch, batches
-from tests.support.results import (
-    REAL_DATA,
-    by_content,
-    column_types,
-    read_report,
-    read_table,
-)
-
-REASONS = "reject_reasons"
-
-
-def assert_transformed(output: Path, run_id: str, truth: Expected) -> None:
-    assert read_report(output, "transformation", run_id) == truth.transformation
-    for dataset in DATASETS:
-        curated = output / "output" / dataset.name / f"run_id={run_id}"
-        assert read_table(curated) == by_content(truth.accepted[dataset.name])
-        assert column_types(curated) == dict(dataset.curated_columns)
-        quarantine = output / "quarantine" / dataset.name / f"run_id={run_id}"
-        assert read_table(quarantine) == by_content(truth.rejected[dataset.name])
-        raw = dict.fromkeys([*dataset.column_names, "raw_record"], "string")
-        assert column_types(quarantine) == raw | {REASONS: "array<string>"}
-
-
-def assert_kpis(output: Path, run_id: str, truth: Expected, personal_data: bool = False) -> None:
-    assert read_report(output, "kpis", run_id) == truth.kpis
-    for table in KPI_TABLES:
-        folder = output / "kpi_output" / table.name / f"run_id={run_id}"
-        assert read_table(folder) == by_content(truth.tables[table.name])
-        assert column_types(folder) == dict(table.columns_of_run(personal_data))
+from tests.support.comparison import assert_kpis, assert_transformed
+from tests.support.results import read_report
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -72,7 +43,7 @@ def test_partitions_and_the_order_of_rows_change_nothing(
     tmp_path: Path, spark: SparkSession, run_transformation: Run, run_kpis: Run
 ) -> None:
     source, shuffled = tmp_path / "in", tmp_path / "shuffled"
-    write_sample(source, rentals=400, dirt=0.2, seed=4)
+    write_sample(source, rentals=300, dirt=0.2, seed=4)
     truth = expected(source)
     # Rentals alone: a physical line is a row there, so lines can change places.
     shutil.copytree(source, shuffled)
@@ -82,7 +53,7 @@ def test_partitions_and_the_order_of_rows_change_nothing(
     (shuffled / "rental_transactions.csv").write_bytes(b"\n".join([header, *lines, b""]))
 
     # All other tests have one partition.
-    spark.conf.set("spark.sql.files.maxPartitionBytes", "4000")
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "10000")
     spark.conf.set("spark.sql.files.openCostInBytes", "1")
     spark.conf.set("spark.sql.shuffle.partitions", "8")
     try:
@@ -92,15 +63,6 @@ def test_partitions_and_the_order_of_rows_change_nothing(
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
         spark.conf.unset("spark.sql.files.openCostInBytes")
         spark.conf.set("spark.sql.shuffle.partitions", "1")
-    assert_transformed(output, "r1", truth)
-    assert_kpis(output, "r1", truth)
-
-
-def test_real_data_to_the_cent(run_transformation: Run, run_kpis: Run) -> None:
-    truth = expected(REAL_DATA)
-    assert truth.transformation["accepted_revenue"] == "16200620.00"
-    output = run_transformation(REAL_DATA)
-    run_kpis(REAL_DATA)
     assert_transformed(output, "r1", truth)
     assert_kpis(output, "r1", truth)
 
@@ -122,7 +84,7 @@ class TestDrawn:
     """Batches that hypothesis draws; each is a whole run of both jobs, so there are few of them."""
 
     @settings(
-        max_examples=3,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],  # making a failing batch smaller takes minutes

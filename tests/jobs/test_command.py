@@ -1,0 +1,97 @@
+"""`./run jobs`: both jobs as processes of their own, as people and the cluster start them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.jobs import Request, run_jobs
+from cli.sample import write_sample
+from cli.spark_package import ENTRY_POINTS
+from tests.oracle import expected
+from tests.support.comparison import assert_kpis, assert_transformed
+from tests.support.results import REAL_DATA, contents
+
+PROJECT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.xdist_group("command")  # the tests share one run of the command
+
+
+@pytest.fixture(scope="module")
+def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with every command of the PATH but those of Java."""
+    folder = tmp_path_factory.mktemp("bin")
+    for place in os.environ["PATH"].split(os.pathsep):
+        for command in sorted(Path(place).glob("*")) if Path(place).is_dir() else ():
+            link = folder / command.name
+            if not command.name.startswith("java") and not link.exists():
+                link.symlink_to(command)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def real_run(
+    tmp_path_factory: pytest.TempPathFactory, path_without_java: str
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The real data through the command, on a machine without Java."""
+    output = tmp_path_factory.mktemp("real") / "out"
+    environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    command = [sys.executable, "-P", "-m", "cli", "jobs", str(REAL_DATA), str(output)]
+    done = subprocess.run(
+        [*command, "--run-id", "first"],
+        env=environment
+        | {"PATH": path_without_java, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return output, done
+
+
+def test_real_data_to_the_cent(
+    real_run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    output, done = real_run
+    assert (done.returncode, done.stderr) == (0, "")
+    truth = expected(REAL_DATA)
+    assert truth.transformation["accepted_revenue"] == "16200620.00"
+    assert_transformed(output, "first", truth)
+    assert_kpis(output, "first", truth)
+
+
+def test_the_command_shows_the_kpis(
+    real_run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    _, done = real_run
+    for words in ("16,200,620.00", "733,207.00", "Bean LLC", "88,170.00", "8,139", "2024-05-31"):
+        assert words in done.stdout
+    assert "kpis [5/5]" in done.stdout
+
+
+def test_killed_jobs_harm_no_earlier_run(
+    real_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    output, _ = real_run
+    before = contents(output)
+    write_sample(tmp_path, rentals=5)
+    killed: list[str] = []
+
+    def kill(job: str, step: int, *_: object) -> None:
+        if step == 3:
+            killed.append(job)
+            found = subprocess.run(
+                ["pgrep", "-f", f"{job}.py.*{tmp_path}"], capture_output=True, check=True
+            )
+            for process in found.stdout.split():
+                os.kill(int(process), signal.SIGKILL)
+
+    ends = run_jobs(Request(tmp_path, output, "second", "1g"), kill)
+    assert set(killed) == {job for job, (code, _) in ends.items() if code != 0} == set(ENTRY_POINTS)
+    assert contents(output, without="second") == before
+    assert not (output / "runs" / "second").exists()
+    assert (output / "output" / "users" / "run_id=second").exists()

@@ -1,0 +1,49 @@
+"""What `./run` refuses at once, before any Spark starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.errors import UserError
+from cli.jobs import Request, check_request
+from cli.sample import write_sample
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    write_sample(folder, rentals=2)
+    return folder
+
+
+def _refusal(source: Path, output: Path, run_id: str = "r1") -> list[str]:
+    with pytest.raises(UserError) as caught:
+        check_request(Request(source, output, run_id, "1g"))
+    return str(caught.value).splitlines()
+
+
+def test_every_file_that_cannot_be_used_is_named(source: Path, tmp_path: Path) -> None:
+    (source / "users.csv").unlink()
+    (source / "vehicles.csv").write_bytes(b"PAR1 and so on")
+    missing, parquet = _refusal(source, tmp_path / "out")
+    assert missing.startswith("users.csv: no such file in ")
+    assert parquet.startswith("vehicles.csv: not CSV but Parquet")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    [line] = _refusal(tmp_path / "nowhere", tmp_path / "out")
+    assert "nowhere is no folder" in line
+
+
+def test_a_run_id_that_is_taken_or_none(source: Path, tmp_path: Path) -> None:
+    report = tmp_path / "out" / "runs" / "r1" / "kpis.json"
+    report.parent.mkdir(parents=True)
+    report.write_text("{}")
+    assert "has a run r1" in _refusal(source, tmp_path / "out")[0]
+    assert "is no run id" in _refusal(source, tmp_path / "out", "../r1")[0]
+
+
+def test_good_files_are_not_refused(source: Path, tmp_path: Path) -> None:
+    check_request(Request(source, tmp_path / "out", "r1", "1g"))
