@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import checks, summary
+from cli.dictionary import write_dictionary
 from cli.errors import UserError
 from cli.jobs import Request, check_request, run_jobs
 from cli.lock import lock as write_lock_files
@@ -100,6 +101,12 @@ def lock(
 ) -> None:
     """Write the lock files in requirements/ anew."""
     write_lock_files(upgrade)
+
+
+@app.command()
+def dictionary() -> None:
+    """Write docs/data-dictionary.md anew from the contract."""
+    write_dictionary()
 
 
 def _stop_if_failed(request: Request, ends: dict[str, tuple[int, str]]) -> None:

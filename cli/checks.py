@@ -20,17 +20,19 @@ LINTERS: tuple[Sequence[str], ...] = (
     ("mypy",),
     ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *CLUSTER_SOURCE),
 )
+SPARK4 = "spark4"
 PARTS = {
     "lint": (),
     "contract": ("tests/contract", "tests/oracle"),
     "cli": ("tests/cli",),
     "spark": ("tests/spark",),
     "jobs": ("tests/jobs",),
+    SPARK4: ("tests/spark",),
 }
 
 
 def run_checks(part: str) -> int:
-    """Run a part, or everything; the exit code of the first thing that fails."""
+    """Run a part, or everything but `spark4`; the exit code of the first thing that fails."""
     if part and part not in PARTS:
         raise UserError(f"no part {part!r}; there are {', '.join(PARTS)}")
     if part in ("", "lint"):
@@ -41,7 +43,22 @@ def run_checks(part: str) -> int:
                 return code
     if part == "lint":
         return 0
-    return _run([sys.executable, "-m", "pytest", *(PARTS[part] if part else ("tests",))])
+    python = _spark4_python() if part == SPARK4 else sys.executable
+    return _run([python, "-m", "pytest", *(PARTS[part] if part else ("tests",))])
+
+
+def _spark4_python() -> str:
+    """The Python of an environment like ours with Spark 4, made and filled where it is not yet."""
+    environment = PROJECT / ".venv-spark4"
+    python = environment / "bin" / "python"
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
+    if not python.exists():
+        print("run: making .venv-spark4 (once; this takes a minute or two)", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    for group in ("build", SPARK4):
+        file = PROJECT / "requirements" / f"{group}.txt"
+        subprocess.run([*install, "--require-hashes", "-r", str(file)], check=True)
+    return str(python)
 
 
 def _run(command: Sequence[str]) -> int:

@@ -1,0 +1,46 @@
+"""The zip with the jobs' modules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cli import spark_package
+from cli.spark_package import ENTRY_POINTS, SOURCE, build_spark_package
+
+
+def test_the_same_source_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_spark_package(tmp_path / "one.zip")
+    copy = tmp_path / "elsewhere"
+    for path in SOURCE.rglob("*.py"):
+        target = copy / path.relative_to(SOURCE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+        os.utime(target, (0, 2_000_000_000))
+    monkeypatch.setattr(spark_package, "SOURCE", copy)
+    entries = {name: copy / path.relative_to(SOURCE) for name, path in ENTRY_POINTS.items()}
+    monkeypatch.setattr(spark_package, "ENTRY_POINTS", entries)
+    build_spark_package(tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_it_holds_all_that_the_entry_points_import(tmp_path: Path) -> None:
+    package = tmp_path / "jobs.zip"
+    build_spark_package(package)
+    names = zipfile.ZipFile(package).namelist()
+    assert names == sorted(names)
+    assert "contract/datasets.py" in names
+    assert "spark/kpis.py" not in names
+    # -S -E and an empty folder: nothing but the zip and pyspark is in reach.
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    for entry_point in ENTRY_POINTS.values():
+        code = f"import sys; sys.path[:0] = [{str(package)!r}, {site!r}]; "
+        code += f"exec(compile(open({str(entry_point)!r}).read(), 'entry', 'exec'), {{}})"
+        subprocess.run([sys.executable, "-I", "-c", code], check=True, cwd=tmp_path)

@@ -1,0 +1,107 @@
+"""The contract's own promises: names, codes, reports, places."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+
+import pytest
+
+from contract import codes, layout
+from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES
+from contract.kpi_tables import KPI_TABLES
+from contract.reports import DatasetCounts, KpiReport, TableTotals, TransformationReport, money
+
+
+def test_codes_of_the_rentals() -> None:
+    columns = "rental_id user_id vehicle_id rental_start_time rental_end_time pickup_location"
+    required = [*columns.split(), "total_amount"]
+    assert codes.reject_codes(RENTALS) == tuple(
+        sorted(
+            [
+                "malformed_row",
+                "end_not_after_start",
+                "duplicate_rental_id",
+                "invalid_rental_start_time",
+                "invalid_rental_end_time",
+                "invalid_total_amount",
+                *(f"missing_{name}" for name in required),
+            ]
+        )
+    )
+
+
+def test_only_what_has_a_format_can_be_invalid() -> None:
+    invalid = {
+        dataset.name: [c for c in codes.reject_codes(dataset) if c.startswith("invalid")]
+        for dataset in (USERS, VEHICLES, LOCATIONS)
+    }
+    assert invalid == {
+        "users": ["invalid_creation_date", "invalid_driver_license_expiry", "invalid_is_active"],
+        "vehicles": [
+            "invalid_active",
+            "invalid_certification_date",
+            "invalid_expiration_date",
+            "invalid_last_update_timestamp",
+            "invalid_vehicle_year",
+        ],
+        "locations": ["invalid_latitude", "invalid_longitude", "invalid_zip_code"],
+    }
+
+
+def test_keys_are_required_columns() -> None:
+    for dataset in DATASETS:
+        assert dataset.key in {column.name for column in dataset.columns if column.required}
+
+
+def test_types_are_words_that_spark_glue_and_athena_share() -> None:
+    types = {sql_type for dataset in DATASETS for _, sql_type in dataset.curated_columns}
+    types |= {sql_type for table in KPI_TABLES for _, sql_type in table.columns_of_run(True)}
+    for sql_type in types:
+        assert re.fullmatch(r"string|boolean|int|bigint|date|timestamp|decimal\(\d+,\d\)", sql_type)
+
+
+def test_every_kpi_table_counts_rentals_and_revenue() -> None:
+    for table in KPI_TABLES:
+        types = dict(table.columns)
+        assert types[table.count_column] == "bigint"
+        assert types[table.revenue_column] == "decimal(18,2)"
+
+
+@pytest.mark.parametrize("text", ["r", "20240101T000000Z", "a.b_c-1", "x" * 80])
+def test_run_ids(text: str) -> None:
+    assert layout.is_run_id(text)
+
+
+@pytest.mark.parametrize("text", ["", ".", "../x", "a/b", "a=b", "a b", "x" * 81, "é", "a\n"])
+def test_no_run_ids(text: str) -> None:
+    assert not layout.is_run_id(text)
+
+
+def test_places() -> None:
+    assert layout.curated(USERS, "r1") == "output/users/run_id=r1"
+    assert layout.quarantine(RENTALS, "r1") == "quarantine/rentals/run_id=r1"
+    assert layout.kpi_output(KPI_TABLES[0], "r1") == "kpi_output/location_metrics/run_id=r1"
+    assert layout.report(layout.TRANSFORMATION_JOB, "r1") == "runs/r1/transformation.json"
+    assert layout.below("s3://bucket/", "x") == layout.below("s3://bucket", "x") == "s3://bucket/x"
+
+
+def test_reports() -> None:
+    counts = DatasetCounts(read=3, accepted=2, rejected=1, reasons={"malformed_row": 1})
+    report = TransformationReport("r1", {"users": counts}, {"unknown_user": 0}, money(None))
+    assert json.loads(report.to_json()) == {
+        "run_id": "r1",
+        "datasets": {
+            "users": {"read": 3, "accepted": 2, "rejected": 1, "reasons": {"malformed_row": 1}}
+        },
+        "warnings": {"unknown_user": 0},
+        "accepted_revenue": "0.00",
+    }
+    totals = TableTotals(rows=1, total_transactions=2, total_revenue=money(Decimal("3.5")))
+    report_of_kpis = KpiReport("r1", {"daily_metrics": totals}, problem="none")
+    assert json.loads(report_of_kpis.to_json()) == {
+        "run_id": "r1",
+        "tables": {"daily_metrics": {"rows": 1, "total_transactions": 2, "total_revenue": "3.50"}},
+        "problem": "none",
+    }
