@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.jobs import bench_jobs
 from cli import checks, summary
 from cli.dictionary import write_dictionary
 from cli.errors import UserError
 from cli.jobs import Request, check_request, run_jobs
 from cli.lock import lock as write_lock_files
 from cli.sample import write_sample
+from cli.spark_package import build_spark_package
 
 app = typer.Typer(
     help="The rental marketplace's KPI pipeline.",
@@ -85,14 +87,32 @@ def sample(
     console.print(f"{rentals:,} rentals and what belongs to them are in {output}")
 
 
-@app.command("test")
+@app.command()
+def package(
+    target: Annotated[Path, typer.Argument(help="The zip to write.")],
+) -> None:
+    """Build the zip with the Spark jobs' modules."""
+    build_spark_package(target)
+
+
+@app.command("test", context_settings={"ignore_unknown_options": True})
 def run_tests(
     part: Annotated[
         str, typer.Argument(help=f"One of: {', '.join(checks.PARTS)}. Default: all but spark4.")
     ] = "",
+    more: Annotated[list[str] | None, typer.Argument(help="Further words for pytest.")] = None,
 ) -> None:
     """Run the linters and the tests, or a part of them."""
-    sys.exit(checks.run_checks(part))
+    sys.exit(checks.run_checks(part, more or []))
+
+
+@app.command()
+def bench(
+    rentals: Annotated[int, typer.Option(min=1, help="Rentals in the input.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each program runs.")] = 3,
+) -> None:
+    """Measure the jobs against a plain copy of the same files."""
+    bench_jobs(rentals, rounds, console)
 
 
 @app.command()

@@ -31,8 +31,11 @@ PARTS = {
 }
 
 
-def run_checks(part: str) -> int:
-    """Run a part, or everything but `spark4`; the exit code of the first thing that fails."""
+def run_checks(part: str, more: Sequence[str] = ()) -> int:
+    """Run a part, or everything but `spark4`; the exit code of the first thing that fails.
+
+    `more` are further arguments for pytest.
+    """
     if part and part not in PARTS:
         raise UserError(f"no part {part!r}; there are {', '.join(PARTS)}")
     if part in ("", "lint"):
@@ -44,11 +47,16 @@ def run_checks(part: str) -> int:
     if part == "lint":
         return 0
     python = _spark4_python() if part == SPARK4 else sys.executable
-    return _run([python, "-m", "pytest", *(PARTS[part] if part else ("tests",))])
+    return _run([python, "-m", "pytest", *(PARTS[part] if part else ("tests",)), *more])
 
 
 def _spark4_python() -> str:
-    """The Python of an environment like ours with Spark 4, made and filled where it is not yet."""
+    """The Python of an environment like ours with Spark 4, made and filled where it is not yet.
+
+    UserError without a complete Java: Spark 4 asks for a module that the one from pip lacks.
+    """
+    if "jdk.incubator.vector" not in _java_modules():
+        raise UserError("Spark 4 needs a complete Java 17; install one and name it in JAVA_HOME")
     environment = PROJECT / ".venv-spark4"
     python = environment / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
@@ -59,6 +67,12 @@ def _spark4_python() -> str:
         file = PROJECT / "requirements" / f"{group}.txt"
         subprocess.run([*install, "--require-hashes", "-r", str(file)], check=True)
     return str(python)
+
+
+def _java_modules() -> str:
+    java = java_home() / "bin" / "java"
+    listed = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=True)
+    return listed.stdout
 
 
 def _run(command: Sequence[str]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
+UV = Path(sys.executable).parent / "uv"
 GROUPS = ("build", "run", "test", "spark4")
 OLDEST_PYTHON = "3.11"
 
@@ -16,7 +18,7 @@ def lock(upgrade: bool) -> None:
     Without `upgrade` what is pinned already stays as it is.
     """
     for group in GROUPS:
-        command = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+        command = [str(UV), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
         command += ["--python-version", OLDEST_PYTHON, "--no-annotate"]
         command += ["--custom-compile-command", "./run lock"]
         command += ["--upgrade"] if upgrade else []

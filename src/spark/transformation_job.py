@@ -91,12 +91,12 @@ def _write_rejected(
     ]
     out = Counter(F.count(F.lit(1)).alias("rejected"), *reasons)
     write(out.watch(read.watch(rows).transform(rejected)), uri)
-    by_code = out.counts
+    found = out.counts
     counts = DatasetCounts(
         read=read.counts["read"],
         accepted=accepted_counter.counts["accepted"],
-        rejected=by_code.pop("rejected"),
-        reasons={code: count for code, count in by_code.items() if count},
+        rejected=found["rejected"],
+        reasons={code: found[code] for code in codes.reject_codes(dataset) if found[code]},
     )
     if counts.read != counts.accepted + counts.rejected:
         raise RuntimeError(f"{dataset.name}: rows were lost or doubled: {counts}")

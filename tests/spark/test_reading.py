@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def _truth(text: str, dataset: Dataset) -> list[tuple[str | None, ...]]:
     ]
 
 
-def _by_content(rows: list[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
+def _by_content(rows: Sequence[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
     return sorted(rows, key=repr)
 
 
