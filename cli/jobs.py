@@ -24,6 +24,8 @@ from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, report
 # Variables that would lead Spark to another installation, configuration or source than ours.
 _FOREIGN = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "PYTHONPATH", "PYSPARK_SUBMIT_ARGS")
 
+_PATTERN_CHARACTERS = "*?[]{}\\"
+
 SMALL_BYTES = 100_000_000
 # Half the processor time for a job of seconds; a job of minutes is better off without.
 SHORT_LIVED_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -90,6 +92,12 @@ def check_request(request: Request) -> None:
         raise UserError(
             f"{request.run_id!r} is no run id: 1 to 80 letters, digits, dots, dashes, underscores"
         )
+    for path in (request.source, request.output):
+        if set(str(path.resolve())) & set(_PATTERN_CHARACTERS):
+            raise UserError(
+                f"{path}: Spark reads {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern; "
+                "take another folder"
+            )
     if not request.source.is_dir():
         raise UserError(f"{request.source} is no folder; name the one with the four CSV files")
     problems = []

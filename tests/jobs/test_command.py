@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -73,22 +74,31 @@ def test_the_command_shows_the_kpis(
     assert "kpis [5/5]" in done.stdout
 
 
+class _Recorded(subprocess.Popen[str]):
+    """A process that can be found by the program that it runs."""
+
+    by_program: ClassVar[dict[str, int]] = {}
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        super().__init__(command, **options)
+        self.by_program.update({Path(word).stem: self.pid for word in command})
+
+
 def test_killed_jobs_harm_no_earlier_run(
-    real_run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    real_run: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output, _ = real_run
     before = contents(output)
     write_sample(tmp_path, rentals=5)
+    monkeypatch.setattr("cli.jobs.subprocess.Popen", _Recorded)
     killed: list[str] = []
 
     def kill(job: str, step: int, *_: object) -> None:
         if step == 3:
             killed.append(job)
-            found = subprocess.run(
-                ["pgrep", "-f", f"{job}.py.*{tmp_path}"], capture_output=True, check=True
-            )
-            for process in found.stdout.split():
-                os.kill(int(process), signal.SIGKILL)
+            os.killpg(_Recorded.by_program[job], signal.SIGKILL)
 
     ends = run_jobs(Request(tmp_path, output, "second", "1g"), kill)
     assert set(killed) == {job for job, (code, _) in ends.items() if code != 0} == set(ENTRY_POINTS)

@@ -37,6 +37,11 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "nowhere is no folder" in line
 
 
+def test_a_path_that_spark_would_take_for_a_pattern(source: Path, tmp_path: Path) -> None:
+    [line] = _refusal(source, tmp_path / "out[1]")
+    assert "out[1]: Spark reads * ? [ ] { } \\ in a path as a pattern" in line
+
+
 def test_a_run_id_that_is_taken_or_none(source: Path, tmp_path: Path) -> None:
     report = tmp_path / "out" / "runs" / "r1" / "kpis.json"
     report.parent.mkdir(parents=True)
