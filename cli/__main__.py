@@ -19,7 +19,7 @@ from cli.errors import UserError
 from cli.jobs import Request, check_request, run_jobs
 from cli.lock import lock as write_lock_files
 from cli.sample import write_sample
-from cli.spark_package import build_spark_package
+from cli.spark_package import ENTRY_POINTS, build_spark_package
 
 app = typer.Typer(
     help="The rental marketplace's KPI pipeline.",
@@ -35,7 +35,9 @@ EXIT_INPUT = 2  # something for the user to mend; the jobs use the same code
 @app.command()
 def jobs(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of the four CSV files.")],
-    output: Annotated[Path, typer.Argument(help="Folder to write below; runs add up in it.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="Folder to write below; runs add up in it.")
+    ],
     run_id: Annotated[str, typer.Option(help="Default: the time, in UTC.")] = "",
     memory: Annotated[str, typer.Option(help="Memory of each job, as Spark writes it.")] = "2g",
     personal_data: Annotated[bool, typer.Option(help="Names and emails in user_metrics.")] = False,
@@ -43,7 +45,8 @@ def jobs(
     """Run both Spark jobs side by side on plain folders, and show the KPIs."""
     run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     request = Request(source, output, run_id, memory, personal_data)
-    check_request(request)
+    for warning in check_request(request):
+        typer.echo(f"run: {warning}", err=True)
     with Progress(
         TextColumn("{task.fields[job]:20}"),
         BarColumn(),
@@ -54,8 +57,7 @@ def jobs(
         disable=not console.is_terminal,
     ) as progress:
         bars = {
-            job: progress.add_task("starting Spark", job=job, total=None)
-            for job in ("transformation_job", "kpis")
+            job: progress.add_task("starting Spark", job=job, total=None) for job in ENTRY_POINTS
         }
 
         def on_step(job: str, step: int, steps: int, text: str) -> None:
@@ -145,9 +147,10 @@ def _stop_if_failed(request: Request, ends: dict[str, tuple[int, str]]) -> None:
 def main() -> NoReturn:
     """Run a command; a user's mistake is one clear message and exit code 2."""
     # Being told to stop must end what the command started too, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
     try:
-        app()
+        app(prog_name="./run")
     except UserError as error:
         for line in str(error).splitlines():
             typer.echo(f"run: {line}", err=True)

@@ -16,7 +16,7 @@ from threading import Thread
 
 from cli.errors import UserError
 from cli.java import java_home
-from cli.spark_package import ENTRY_POINTS, build_spark_package
+from cli.spark_package import ENTRY_POINTS, KPIS, build_spark_package
 from contract.datasets import DATASETS
 from contract.files import HEAD_BYTES, check_head
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, report
@@ -48,7 +48,7 @@ class Request:
         """The job's own arguments."""
         root, folder = (f"file://{path.resolve()}" for path in (self.output, self.source))
         arguments = ["--input", folder, "--output", root, "--run-id", self.run_id]
-        if job == "kpis" and self.personal_data:
+        if job == KPIS and self.personal_data:
             arguments.append("--personal-data")
         return arguments
 
@@ -86,8 +86,11 @@ class _Job:
                     self.last_words = said[3]
 
 
-def check_request(request: Request) -> None:
-    """UserError, with every problem of every file, before anything is started."""
+def check_request(request: Request) -> list[str]:
+    """What is odd but harmless about the files.
+
+    UserError, with every problem of every file, before anything is started.
+    """
     if not is_run_id(request.run_id):
         raise UserError(
             f"{request.run_id!r} is no run id: 1 to 80 letters, digits, dots, dashes, underscores"
@@ -100,7 +103,7 @@ def check_request(request: Request) -> None:
             )
     if not request.source.is_dir():
         raise UserError(f"{request.source} is no folder; name the one with the four CSV files")
-    problems = []
+    problems, warnings = [], []
     for dataset in DATASETS:
         path = request.source / dataset.file
         if not path.is_file():
@@ -111,6 +114,7 @@ def check_request(request: Request) -> None:
         check = check_head(dataset, head[:HEAD_BYTES], whole=len(head) <= HEAD_BYTES)
         if check.problems:
             problems.append(check.message(dataset.file))
+        warnings += [f"{dataset.file}: {warning}" for warning in check.warnings]
     if problems:
         raise UserError("\n".join(problems))
     if any(
@@ -118,6 +122,7 @@ def check_request(request: Request) -> None:
         for job in (TRANSFORMATION_JOB, KPI_JOB)
     ):
         raise UserError(f"{request.output} has a run {request.run_id}; take another --run-id")
+    return warnings
 
 
 def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
@@ -132,7 +137,10 @@ def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
         for name, entry_point in ENTRY_POINTS.items():
             command = spark_submit(package, request.memory, request.is_small)
             log = request.log(name)
-            log.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                log.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{request.output} cannot be written: {error.strerror}") from None
             process = subprocess.Popen(
                 [*command, str(entry_point), *request.arguments(name)],
                 env=spark_environment(),

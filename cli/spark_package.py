@@ -7,9 +7,10 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PACKAGES = ("contract", "spark")
+KPIS = "kpis"
 ENTRY_POINTS = {
     "transformation_job": SOURCE / "spark" / "transformation_job.py",
-    "kpis": SOURCE / "spark" / "kpis.py",
+    KPIS: SOURCE / "spark" / "kpis.py",
 }
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

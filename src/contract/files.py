@@ -27,10 +27,11 @@ _NOT_CSV_TEXT = (
     ("<!doctype html", "an HTML page"),
     ("<html", "an HTML page"),
     ("<?xml", "XML"),
+    ("<", "HTML or XML"),
     ("{", "JSON"),
     ("[", "JSON"),
 )
-_OTHER_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon"}
+_DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ def check_head(dataset: Dataset, head: bytes, whole: bool) -> FileCheck:
         return _refused(f"not CSV but {form}; save it as plain CSV and drop it again")
     problems = _encoding_problems(head, whole)
     lines = head.decode("utf-8-sig", errors="replace").split("\n")
-    if len(lines) == 1 and "\r" in lines[0].rstrip("\r"):
-        problems.append("lines end in CR alone; save it with LF or CRLF line ends")
-        lines = lines[0].split("\r")
     at = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), 0)
-    names = [name.strip(" \t").lower() for name in _fields(lines[at].rstrip("\r"), ",")]
-    problems += _header_problems(dataset, names, lines[at])
-    if whole and not any(line.strip(" \t\r") for line in lines[at + 1 :]):
+    line, *cut_by_cr = lines[at].rstrip("\r").lstrip("\r").split("\r")
+    if cut_by_cr:
+        problems.append("lines end in CR alone; save it with LF or CRLF line ends")
+    elif whole and not any(line.strip(" \t\r") for line in lines[at + 1 :]):
         problems.append("no data row below the header")
+    names = [name.strip(" \t").lower() for name in _fields(line, ",")]
+    problems += _header_problems(dataset, names, line)
+    if problems:
+        return FileCheck(None, tuple(problems))
+    positions = tuple(names.index(name) for name in dataset.column_names)
     extra = [name for name in names if name not in dataset.column_names]
     warnings = (f"unexpected column {_quoted(extra)} is ignored",) if extra else ()
-    if problems:
-        return FileCheck(None, tuple(problems), warnings)
-    positions = tuple(names.index(name) for name in dataset.column_names)
     return FileCheck(Header(positions, len(names), at), (), warnings)
 
 
@@ -120,6 +121,8 @@ def _header_problems(dataset: Dataset, names: list[str], line: str) -> list[str]
         if delimiter:
             return [f"wrong delimiter: {delimiter} instead of comma"]
     problems = []
+    if line.count('"') % 2:
+        problems.append("a quote in the header is not closed on its line")
     if len(missing) == len(dataset.columns):
         problems.append("the first line names none of the expected columns")
     if missing:
@@ -134,16 +137,22 @@ def _likely_delimiter(dataset: Dataset, line: str) -> str | None:
     """The separator, other than the comma, that turns the line into expected column names."""
 
     def known(delimiter: str) -> int:
-        names = {name.strip(" \t\r").lower() for name in _fields(line, delimiter)}
+        names = {name.strip(" \t").lower() for name in _fields(line, delimiter)}
         return len(names & set(dataset.column_names))
 
-    best = max(_OTHER_DELIMITERS, key=known)
-    return _OTHER_DELIMITERS[best] if known(best) > max(known(","), 1) else None
+    separators = sorted({letter for letter in line if not letter.isalnum()} - set(',"_'))
+    best = max(separators, key=known, default=",")
+    if known(best) <= max(known(","), 1):
+        return None
+    return _DELIMITER_NAMES.get(best, f"`{best}`")
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a field longer than any name: the line is no header in any case
+        return line.split(delimiter)
 
 
 def _quoted(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    return ", ".join(f"`{name}`" if name else "without a name" for name in names)

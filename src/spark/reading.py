@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -14,6 +15,8 @@ from spark import csv_grammar, storage
 from spark.errors import InputError
 
 RAW_RECORD = "raw_record"
+_LOG = logging.getLogger(__name__)
+
 NOT_UTF8 = "is not UTF-8; save it as UTF-8 and drop it again"
 
 _ROW_IN_PARTITION = (1 << 33) - 1  # the lower bits of monotonically_increasing_id
@@ -24,7 +27,8 @@ def read_headers(
 ) -> dict[Dataset, Header]:
     """The header of each dataset's file in the folder.
 
-    InputError, in one line with every problem of every file, if any of them cannot be used.
+    What is odd but harmless goes to the log. InputError, in one line with every problem of every
+    file, if any of them cannot be used.
     """
     headers, problems = {}, []
     for dataset in datasets:
@@ -35,8 +39,10 @@ def read_headers(
         check = check_head(dataset, *storage.read_head(spark, uri, HEAD_BYTES))
         if check.header is None:
             problems.append(check.message(dataset.file))
-        else:
-            headers[dataset] = check.header
+            continue
+        headers[dataset] = check.header
+        for warning in check.warnings:
+            _LOG.warning("%s: %s", dataset.file, warning)
     if problems:
         raise InputError(" | ".join(problems))
     return headers

@@ -25,6 +25,12 @@ REFUSED = {
     GOOD.replace(b",", b"\t"): "wrong delimiter: tab instead of comma",
     GOOD.replace(b",", b"|"): "wrong delimiter: pipe instead of comma",
     GOOD.replace(b"\n", b"\r"): "lines end in CR alone",
+    GOOD.replace(b"\n", b"\r") + b"\n": "lines end in CR alone",
+    GOOD.replace(b"city", b"city\r"): "lines end in CR alone",
+    b"a" * 200_000 + b"\n1\n": "the first line names none of the expected columns",
+    GOOD.replace(b",", b"^"): "wrong delimiter: `^` instead of comma",
+    GOOD.replace(b",city", b',"city\n"'): "a quote in the header is not closed on its line",
+    b"<HEAD><TITLE>Sign in</TITLE>": "not CSV but HTML or XML",
     b"hello\nworld\n": "the first line names none of the expected columns",
     f"{ROW}\n{ROW}\n".encode(): "the first line names none of the expected columns",
     GOOD + "2,Café,a,b,CA,12345,0,0\n".encode("latin-1"): "not UTF-8 (line 3, byte ",
@@ -82,6 +88,8 @@ def test_columns_in_another_order_and_one_too_many() -> None:
     assert check.header.positions == tuple(range(8, 0, -1))
     assert check.header.width == 9
     assert check.warnings == ("unexpected column `extra` is ignored",)
+    check = check_head(LOCATIONS, GOOD.replace(b"\n", b",\n"), whole=True)
+    assert check.warnings == ("unexpected column without a name is ignored",)
 
 
 def test_the_end_of_the_head_is_not_the_end_of_the_file() -> None:

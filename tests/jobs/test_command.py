@@ -17,6 +17,7 @@ from cli.spark_package import ENTRY_POINTS
 from tests.oracle import expected
 from tests.support.comparison import assert_kpis, assert_transformed
 from tests.support.results import REAL_DATA, contents
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("command")  # the tests share one run of the command
@@ -105,3 +106,30 @@ def test_killed_jobs_harm_no_earlier_run(
     assert contents(output, without="second") == before
     assert not (output / "runs" / "second").exists()
     assert (output / "output" / "users" / "run_id=second").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopping_the_command_ends_what_it_started(number: signal.Signals, tmp_path: Path) -> None:
+    write_sample(tmp_path / "in", rentals=5)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    logs = tmp_path / "out" / "logs" / "r1"
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "cli",
+        "jobs",
+        str(tmp_path / "in"),
+        str(tmp_path / "out"),
+    ]
+    environment = {"TMPDIR": str(scratch), "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"}
+    running = subprocess.Popen(
+        [*command, "--run-id", "r1"], env=os.environ | environment, stderr=subprocess.DEVNULL
+    )
+    assert wait_until(lambda: len(list(logs.glob("*.log"))) == len(ENTRY_POINTS))
+    running.send_signal(number)
+    assert running.wait(timeout=30) == 128 + number
+    # The folder goes when both jobs have ended, and they end with their process groups.
+    assert list(scratch.glob("rental-kpi-*")) == []
+    assert not (tmp_path / "out" / "runs").exists()

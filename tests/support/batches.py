@@ -117,7 +117,11 @@ def _file(draw: st.DrawFn, dataset: str) -> bytes:
     end = draw(st.sampled_from(["\n", "\r\n"]))
     quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
     rows = draw(
-        st.lists(st.fixed_dictionaries({n: _field(s) for n, s in columns.items()}), max_size=25)
+        st.lists(
+            st.fixed_dictionaries({n: _field(s) for n, s in columns.items()}),
+            min_size=15,
+            max_size=60,
+        )
     )
     lines = [_line([f" {name.upper()}" for name in names], quoting)]
     for row in [dict.fromkeys(columns, ""), *rows]:
@@ -125,7 +129,7 @@ def _file(draw: st.DrawFn, dataset: str) -> bytes:
         if dataset == "rentals":
             values = [value.replace("\n", " ") for value in values]
         lines.append(_line(values, quoting))
-    for broken in draw(st.lists(st.sampled_from(_BROKEN), max_size=3)):
+    for broken in draw(st.lists(st.sampled_from(_BROKEN), max_size=6)):
         lines.insert(draw(st.integers(1, len(lines))), broken)
     mark = draw(st.sampled_from(["", "\ufeff"]))
     last = draw(st.sampled_from(["", end]))
@@ -139,5 +143,5 @@ def _line(values: Sequence[str], quoting: int) -> str:
 
 
 def batches() -> st.SearchStrategy[Batch]:
-    """Batches of up to 25 rows a file, a few of them broken."""
+    """Batches of up to 60 rows a file, a few of them broken."""
     return st.fixed_dictionaries({dataset: _file(dataset) for dataset in FILES}).map(Batch)
