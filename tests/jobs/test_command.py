@@ -124,9 +124,12 @@ def test_stopping_the_command_ends_what_it_started(number: signal.Signals, tmp_p
         str(tmp_path / "out"),
     ]
     environment = {"TMPDIR": str(scratch), "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"}
+    # Tests that run in the background inherit, and would pass on, that SIGINT is ignored.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         [*command, "--run-id", "r1"], env=os.environ | environment, stderr=subprocess.DEVNULL
     )
+    signal.signal(signal.SIGINT, inherited)
     assert wait_until(lambda: len(list(logs.glob("*.log"))) == len(ENTRY_POINTS))
     running.send_signal(number)
     assert running.wait(timeout=30) == 128 + number
