@@ -84,7 +84,7 @@ class TestDrawn:
     """Batches that hypothesis draws; each is a whole run of both jobs, so there are few of them."""
 
     @settings(
-        max_examples=3,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],  # making a failing batch smaller takes minutes
