@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pyspark.sql import DataFrame
@@ -28,10 +29,10 @@ class _Broken(Exception):  # noqa: N818 - what breaks is the test's doing
     pass
 
 
-def _break(monkeypatch: pytest.MonkeyPatch, job: object, after: int) -> None:
+def _break(monkeypatch: pytest.MonkeyPatch, job: ModuleType, after: int) -> None:
     """Make the job's writes fail once that many have succeeded."""
     writes = iter(range(after))
-    write = job.write  # type: ignore[attr-defined]
+    write = job.write
 
     def failing(rows: DataFrame, uri: str) -> None:
         if next(writes, None) is None:
