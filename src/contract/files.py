@@ -124,7 +124,8 @@ def _header_problems(dataset: Dataset, names: list[str], line: str) -> list[str]
     if line.count('"') % 2:
         problems.append("a quote in the header is not closed on its line")
     if len(missing) == len(dataset.columns):
-        problems.append("the first line names none of the expected columns")
+        # No header at all, perhaps, but somebody's data: none of it is repeated.
+        return [*problems, "the first line names none of the expected columns"]
     if missing:
         problems.append(f"missing column {_quoted(missing)}")
     twice = sorted({name for name in names if name and names.count(name) > 1})

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from contract.datasets import Dataset
+from contract.datasets import DATASETS, Dataset
 from contract.kpi_tables import KpiTable
 
+RAW = "raw/"
 TRANSFORMATION_JOB = "transformation"
 KPI_JOB = "kpis"
+JOBS_ZIP = "jobs.zip"
+"""The modules that the entry points import, below `scripts`."""
 
 # A run's id is also an execution's name and a folder's: at most 80 plain characters.
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_DROPPED = re.compile(rf"(?P<batch>{RAW}(?:[^/]+/)?)(?P<file>[^/]+)")
 
 
 def is_run_id(text: str) -> bool:
@@ -42,3 +47,44 @@ def kpi_output(table: KpiTable, run_id: str) -> str:
 def report(job: str, run_id: str) -> str:
     """The file with what a job counted; its presence means that the job is complete."""
     return f"runs/{run_id}/{job}.json"
+
+
+def pinned_folder(run_id: str) -> str:
+    """The folder of the exact file versions that a run reads."""
+    return f"batches/run_id={run_id}"
+
+
+def pinned(dataset: Dataset, run_id: str) -> str:
+    """The file that a run reads a dataset from."""
+    return f"{pinned_folder(run_id)}/{dataset.file}"
+
+
+def published_run(published_at: str, run_id: str) -> str:
+    """The pointer object that shows a run to readers; the newest by name is the one that counts."""
+    return f"published_runs/{published_at}-{run_id}.json"
+
+
+def run_report(run_id: str, name: str) -> str:
+    """A file of what people are told about a run."""
+    return f"reports/{run_id}/{name}"
+
+
+def scripts(release: str) -> str:
+    """The folder of one release of the Spark jobs."""
+    return f"emr-scripts/{release}"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A key below `raw/` as the contract has it: the batch's prefix, and which file it is."""
+
+    batch: str
+    dataset: Dataset
+
+
+def dropped(key: str) -> Dropped | None:
+    """What a dropped key stands for: `raw/<file>` or `raw/<batch>/<file>`; null for other names."""
+    match = _DROPPED.fullmatch(key)
+    file = match["file"] if match else None
+    dataset = next((dataset for dataset in DATASETS if dataset.file == file), None)
+    return Dropped(match["batch"], dataset) if match and dataset else None

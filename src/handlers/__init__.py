@@ -1,0 +1,1 @@
+"""One thin module a Lambda: read the event, call one function, shape the answer."""

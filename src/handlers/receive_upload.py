@@ -1,0 +1,51 @@
+"""An object was created below `raw/`: check it, note it, start the batch that it completes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import (
+    S3EventBridgeNotificationEvent,
+    event_source,
+)
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observing import observers
+from handlers.settings import ReceiveUpload, load
+from pipeline.ledger import Ledger
+from pipeline.mail import Mailer
+from pipeline.receiving import Receiver
+from pipeline.uploads import Upload
+
+logger, tracer, metrics = observers("receive_upload")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+@event_source(data_class=S3EventBridgeNotificationEvent)
+def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> dict[str, Any]:
+    """Take one upload in; the answer is the receipt: outcome, batch and the runs started."""
+    settings = load(ReceiveUpload)
+    made = event.detail.object
+    upload = Upload(
+        bucket=settings.bucket,
+        # Not `made.key`: it decodes, but keys from EventBridge are plain and may hold a plus.
+        key=made["key"],
+        size=made["size"],
+        version_id=made.get("version-id"),
+        sequencer=made.sequencer,
+    )
+    logger.append_keys(key=upload.key)
+    receiver = Receiver(
+        Ledger(settings.ledger_table),
+        Mailer(settings.topic_arn, settings.ledger_table, context),
+        settings.state_machine_arn,
+    )
+    receipt = receiver.receive(upload)
+    logger.append_keys(batch=receipt.batch, run=list(receipt.runs))
+    logger.info("upload %s", receipt.outcome)
+    metrics.add_metric(name=f"Uploads{receipt.outcome.title()}", unit=MetricUnit.Count, value=1)
+    return asdict(receipt)

@@ -1,0 +1,22 @@
+"""Time as the pipeline writes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def utc_now() -> str:
+    """The time in UTC, ISO 8601 with microseconds: it sorts as text."""
+    return utc_text(datetime.now(UTC))
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment with a zone, as `utc_now` writes it."""
+    return moment.astimezone(UTC).strftime(_FORMAT)
+
+
+def utc_moment(text: str) -> datetime:
+    """What `utc_now` wrote, read back."""
+    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)

@@ -1,0 +1,27 @@
+"""The pipeline's own errors; their names are what the state machine and its log show."""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """The root of all below. It is permanent unless it is a `RetryLaterError`."""
+
+
+class RetryLaterError(PipelineError):
+    """Something temporary stands in the way: the same call may succeed a little later."""
+
+
+class SettingsError(PipelineError):
+    """The function's environment lacks something or holds something unusable."""
+
+
+class InputGoneError(PipelineError):
+    """A file version that the run was made of is no longer in the bucket."""
+
+
+class RunRefusedError(PipelineError):
+    """The run's own figures say that it must not be published."""
+
+
+class QueryFailedError(PipelineError):
+    """Athena ended a query as failed or cancelled, for a reason that will not pass."""

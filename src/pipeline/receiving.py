@@ -1,0 +1,77 @@
+"""What happens when an object is created in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.layout import RAW, Dropped, dropped
+from pipeline import upload_mails
+from pipeline.batches import BatchFile
+from pipeline.clock import utc_now
+from pipeline.ledger import Batch, Ledger
+from pipeline.mail import Mailer
+from pipeline.starting import start_what_is_complete
+from pipeline.uploads import Upload, judge, read_head
+
+Outcome = Literal["ignored", "unknown", "gone", "refused", "outdated", "noted"]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an upload; `runs` are the ids of the runs that were started by it."""
+
+    outcome: Outcome
+    batch: str | None = None
+    runs: tuple[str, ...] = ()
+
+
+class Receiver:
+    """Takes uploads in: checks them, notes them in the ledger, starts complete batches."""
+
+    def __init__(self, ledger: Ledger, mailer: Mailer, state_machine_arn: str) -> None:
+        self._ledger = ledger
+        self._mailer = mailer
+        self._state_machine_arn = state_machine_arn
+
+    def receive(self, upload: Upload) -> Receipt:
+        """Take one upload in; the same event again changes nothing and carries on what broke."""
+        place = dropped(upload.key)
+        if place is None:
+            return self._without_place(upload)
+        head = read_head(upload)
+        if head is None:
+            return Receipt("gone", place.batch)
+        file, check = judge(place.dataset, upload, head)
+        if check.problems:
+            outcome = self._refuse(place, file, check.message(upload.key))
+        else:
+            is_new = self._ledger.note_valid(place.batch, file, utc_now())
+            outcome = "noted" if is_new else "outdated"
+        # In every case: an earlier try may have ended between its note and its start.
+        runs = start_what_is_complete(self._ledger, place.batch, self._state_machine_arn, utc_now())
+        return Receipt(outcome, place.batch, tuple(runs))
+
+    def _without_place(self, upload: Upload) -> Receipt:
+        """Folders and empty markers mean nothing; any other name is told."""
+        is_marker = upload.key.endswith("/") or upload.size == 0
+        if is_marker or not upload.key.startswith(RAW):
+            return Receipt("ignored")
+        cause = f"unknown {upload.key} {upload.version_id or upload.sequencer}"
+        self._mailer.tell_once(cause, upload_mails.unknown_name(upload.key))
+        return Receipt("unknown")
+
+    def _refuse(self, place: Dropped, file: BatchFile, problems: str) -> Outcome:
+        """Note and tell; a version that a newer upload has overtaken is no longer worth a mail."""
+        self._ledger.note_refused(place.batch, file, problems, utc_now())
+        batch = self._ledger.batch(place.batch)
+        if not _is_newest_refusal(batch, file):
+            return "outdated"
+        mail = upload_mails.refused(file, problems, batch)
+        self._mailer.tell_once(f"refused {file.key} {file.version_id}", mail)
+        return "refused"
+
+
+def _is_newest_refusal(batch: Batch, file: BatchFile) -> bool:
+    noted = batch.refused.get(file.dataset)
+    return noted is not None and noted.version_id == file.version_id

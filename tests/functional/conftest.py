@@ -1,0 +1,131 @@
+"""AWS as moto plays it, with what the stack would have made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from pipeline import aws
+
+REGION = "eu-west-1"
+STACK = "rental-kpi"
+BUCKET = "rental-data"
+TABLE = "ledger"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The names of what is there, and ways to look at what happened."""
+
+    bucket: str
+    table: str
+    topic_arn: str
+    queue_url: str
+    state_machine_arn: str
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Subject and body of every mail sent since this was last asked, in order."""
+        sqs = boto3.client("sqs")
+        mails: list[tuple[str, str]] = []
+        while True:
+            answer = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+            if not answer.get("Messages"):
+                return mails
+            for message in answer["Messages"]:
+                notice = json.loads(message["Body"])
+                mails.append((notice["Subject"], notice["Message"]))
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    def executions(self) -> dict[str, dict[str, object]]:
+        """The input of every execution that was started, by name."""
+        sfn = boto3.client("stepfunctions")
+        listed = sfn.list_executions(stateMachineArn=self.state_machine_arn)["executions"]
+        return {
+            execution["name"]: json.loads(
+                sfn.describe_execution(executionArn=execution["executionArn"])["input"]
+            )
+            for execution in listed
+        }
+
+    def put(self, key: str, content: bytes) -> str:
+        """Put an object; its version."""
+        return boto3.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)["VersionId"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function of its own invocation."""
+
+    function_name: str = "test"
+    function_version: str = "1"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:123456789012:function:test"
+    aws_request_id: str = "request"
+    remaining_ms: int = 300_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An account with the stack's bucket, table and topic, and a state machine that only waits."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        aws.forget_clients()
+        yield _stack(monkeypatch)
+    aws.forget_clients()
+
+
+def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    boto3.client("dynamodb").create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic = sns.create_topic(Name="reports")["TopicArn"]
+    queue = sqs.create_queue(QueueName="mails")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn["Attributes"]["QueueArn"])
+    role = boto3.client("iam").create_role(RoleName="pipeline", AssumeRolePolicyDocument="{}")
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name=f"{STACK}-pipeline",
+        roleArn=role["Role"]["Arn"],
+        definition=json.dumps(
+            {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+        ),
+    )["stateMachineArn"]
+    for name, value in {
+        "BUCKET": BUCKET,
+        "LEDGER_TABLE": TABLE,
+        "TOPIC_ARN": topic,
+        "STATE_MACHINE_ARN": machine,
+        "STACK": STACK,
+        "DATABASE": "rental_kpi",
+        "WORKGROUP": "rental-kpi",
+        "QUALITY_LIMIT_PERCENT": "5",
+        "PERSONAL_DATA": "false",
+        "INCOMPLETE_AFTER_HOURS": "24",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Cloud(BUCKET, TABLE, topic, queue, machine)

@@ -1,0 +1,222 @@
+"""Files dropped into the bucket: what is noted, started, refused, told and ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from contract.files import HEAD_BYTES
+from handlers.receive_upload import handler
+from pipeline.errors import SettingsError
+from pipeline.ledger import Ledger
+from tests.functional.conftest import Cloud, Context
+from tests.support.broken_files import GOOD, broken
+from tests.support.events import load_event, upload_event
+
+CASES = [(file, way) for file in GOOD for way in broken(file)]
+DATASETS = {
+    "users.csv": "users",
+    "vehicles.csv": "vehicles",
+    "locations.csv": "locations",
+    "rental_transactions.csv": "rentals",
+}
+
+
+def _drop(cloud: Cloud, key: str, content: bytes, sequencer: str) -> dict[str, Any]:
+    version = cloud.put(key, content)
+    return upload_event(key, sequencer, version, len(content))
+
+
+def _receive(event: dict[str, Any]) -> dict[str, Any]:
+    return handler(event, Context())  # type: ignore[arg-type, return-value]
+
+
+def test_the_fourth_valid_file_starts_one_execution(cloud: Cloud) -> None:
+    receipts = []
+    versions = {}
+    for name in ("users", "vehicles", "locations", "rentals"):
+        event = load_event(f"upload_{name}")
+        made = event["detail"]["object"]
+        file = made["key"].rpartition("/")[2]
+        made["version-id"] = versions[name] = cloud.put(made["key"], GOOD[file])
+        receipts.append(_receive(event))
+    assert [receipt["outcome"] for receipt in receipts] == ["noted"] * 4
+    assert [len(receipt["runs"]) for receipt in receipts] == [0, 0, 0, 1]
+    ((run, started),) = cloud.executions().items()
+    assert run == receipts[3]["runs"][0]
+    assert run.startswith("2026-11-")
+    assert started["batch"] == "raw/2026-11/"
+    assert {
+        file["dataset"]: (file["key"], file["version_id"], file["size"], file["warnings"])
+        for file in started["files"]  # type: ignore[attr-defined]
+    } == {
+        DATASETS[file]: (f"raw/2026-11/{file}", versions[DATASETS[file]], len(GOOD[file]), [])
+        for file in GOOD
+    }
+    batch = Ledger(cloud.table).batch("raw/2026-11/")
+    assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
+    assert cloud.mails() == []
+
+
+@pytest.mark.parametrize(("file", "way"), CASES, ids=[f"{file}: {way}" for file, way in CASES])
+def test_a_file_that_cannot_be_used_is_refused(cloud: Cloud, file: str, way: str) -> None:
+    content, problems = broken(file)[way]
+    event = _drop(cloud, f"raw/x/{file}", content, "01")
+    assert _receive(event) == {"outcome": "refused", "batch": "raw/x/", "runs": ()}
+    assert _receive(event)["outcome"] == "refused"  # a retry
+    ((subject, body),) = cloud.mails()
+    assert subject == f"File refused: raw/x/{file}"
+    assert body.splitlines()[0] == f"raw/x/{file}: {problems}"
+    assert f"{file}: missing, newest upload refused" in body
+    assert Ledger(cloud.table).batch("raw/x/").files == {}
+    assert cloud.executions() == {}
+
+
+def test_a_correction_completes_the_batch(cloud: Cloud) -> None:
+    for number, file in enumerate(GOOD):
+        content = b"" if file == "users.csv" else GOOD[file]
+        _receive(_drop(cloud, f"raw/{file}", content, f"0{number}"))
+    assert cloud.executions() == {}
+    corrected = _receive(_drop(cloud, "raw/users.csv", GOOD["users.csv"], "0A"))
+    assert len(corrected["runs"]) == 1
+    assert corrected["runs"][0].startswith("raw-")
+    assert len(cloud.mails()) == 1
+
+
+def test_a_broken_upload_changes_nothing_about_the_valid_one_before_it(cloud: Cloud) -> None:
+    valid = _drop(cloud, "raw/users.csv", GOOD["users.csv"], "01")
+    _receive(valid)
+    assert _receive(_drop(cloud, "raw/users.csv", b"x", "02"))["outcome"] == "refused"
+    kept = Ledger(cloud.table).batch("raw/").files["users"]
+    assert kept.version_id == valid["detail"]["object"]["version-id"]
+    assert "keeps the valid version" in cloud.mails()[0][1]
+
+
+def test_a_broken_upload_that_was_overtaken_is_not_told(cloud: Cloud) -> None:
+    broken_event = _drop(cloud, "raw/users.csv", b"x", "01")
+    _receive(_drop(cloud, "raw/users.csv", GOOD["users.csv"], "02"))
+    assert _receive(broken_event)["outcome"] == "outdated"
+    assert cloud.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "outcome", "batch"),
+    [
+        ("upload_without_batch", GOOD["users.csv"], "noted", "raw/"),
+        ("upload_unversioned", GOOD["users.csv"], "noted", "raw/2026-11/"),
+        ("upload_odd_key", GOOD["users.csv"], "noted", "raw/Zürich 1+2 (März)/"),
+        ("upload_folder_marker", b"", "ignored", None),
+        ("upload_unknown_name", b"x", "unknown", None),
+    ],
+)
+def test_events(cloud: Cloud, name: str, content: bytes, outcome: str, batch: str | None) -> None:
+    event = load_event(name)
+    made = event["detail"]["object"]
+    version = cloud.put(made["key"], content)
+    if "version-id" in made:
+        made["version-id"] = version
+    assert _receive(event) == {"outcome": outcome, "batch": batch, "runs": ()}
+    if batch:
+        assert Ledger(cloud.table).batch(batch).files["users"].version_id == version
+
+
+@pytest.mark.parametrize(
+    "key", ["raw/x/", "raw/x/.keep", "raw/x_$folder$", "raw/_SUCCESS", "batches/run_id=1/users.csv"]
+)
+def test_what_means_nothing_is_ignored(cloud: Cloud, key: str) -> None:
+    version = cloud.put(key, b"")
+    assert _receive(upload_event(key, "01", version, size=0))["outcome"] == "ignored"
+    assert cloud.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("raw/x/Users.CSV", "Drop it again as users.csv."),
+        ("raw/x/y/users.csv", "Drop it again one folder below raw/ at most."),
+        ("raw//users.csv", "Drop it again one folder below raw/ at most."),
+        ("raw/x/users (1).csv", "drop it again under that name"),
+        ("raw/Übersicht.xlsx", "drop it again under that name"),
+        (f"raw/{'long' * 200}.csv", "drop it again under that name"),
+    ],
+)
+def test_another_name_is_told_once(cloud: Cloud, key: str, hint: str) -> None:
+    event = upload_event(key, "01", "v1", size=5)
+    assert _receive(event)["outcome"] == "unknown"
+    assert _receive(event)["outcome"] == "unknown"
+    ((subject, body),) = cloud.mails()
+    assert hint in body
+    assert key in body
+    assert len(subject) < 100
+    assert subject.isascii()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_version_that_is_gone_is_no_error() -> None:
+    event = upload_event("raw/users.csv", "01", "gone")
+    assert _receive(event)["outcome"] == "gone"
+    assert _receive(upload_event("raw/users.csv", "01"))["outcome"] == "gone"
+
+
+def test_the_version_of_the_event_is_read_though_a_newer_one_is_there(cloud: Cloud) -> None:
+    event = _drop(cloud, "raw/users.csv", GOOD["users.csv"], "01")
+    cloud.put("raw/users.csv", b"not this")
+    assert _receive(event)["outcome"] == "noted"
+
+
+def test_only_the_first_megabyte_is_read(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def spy(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        answer = original(self, operation, arguments)
+        if operation == "GetObject":
+            asked.append((arguments["Range"], answer["ContentLength"]))
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", spy)
+    content = GOOD["users.csv"] + b"x" * HEAD_BYTES + b"\xff"  # the rest is the job's to judge
+    event = _drop(cloud, "raw/users.csv", content, "01")
+    assert _receive(event)["outcome"] == "noted"
+    assert asked == [("bytes=0-1048575", HEAD_BYTES)]
+    assert Ledger(cloud.table).batch("raw/").files["users"].size == len(content)
+
+
+def test_an_unexpected_column_travels_with_the_run(cloud: Cloud) -> None:
+    for number, file in enumerate(GOOD):
+        content = GOOD[file].replace(b"\n", b",extra\n") if file == "users.csv" else GOOD[file]
+        _receive(_drop(cloud, f"raw/{file}", content, f"0{number}"))
+    (started,) = cloud.executions().values()
+    warnings = {file["dataset"]: file["warnings"] for file in started["files"]}  # type: ignore[attr-defined]
+    assert warnings["users"] == ["unexpected column `extra` is ignored"]
+
+
+def test_a_setting_that_is_missing_is_named(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOPIC_ARN")
+    monkeypatch.delenv("LEDGER_TABLE")
+    with pytest.raises(SettingsError, match=r"ledger_table.*topic_arn"):
+        _receive(_drop(cloud, "raw/users.csv", GOOD["users.csv"], "01"))
+
+
+def test_the_real_files_are_accepted(cloud: Cloud) -> None:
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "rentals"
+    if not folder.is_dir():
+        pytest.skip("the real data are not beside the project")
+    for number, file in enumerate(GOOD):
+        event = _drop(cloud, f"raw/{file}", (folder / file).read_bytes(), f"0{number}")
+        assert _receive(event)["outcome"] == "noted"
+    assert len(cloud.executions()) == 1
+
+
+@pytest.mark.usefixtures("cloud")
+def test_objects_are_looked_up_in_the_stacks_own_bucket() -> None:
+    boto3.client("s3").create_bucket(
+        Bucket="other", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    event = upload_event("raw/users.csv", "01")
+    event["detail"]["bucket"]["name"] = "other"
+    assert _receive(event)["outcome"] == "gone"

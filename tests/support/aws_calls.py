@@ -1,0 +1,53 @@
+"""Standing between our code and boto3: counting calls, crashing after one, keeping them apart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+
+class Crash(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+def watch_calls(
+    monkeypatch: pytest.MonkeyPatch, after: Callable[[str, dict[str, Any], Any], None]
+) -> None:
+    """Call `after` with operation, arguments and answer when an AWS call has taken effect."""
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        answer = original(self, operation, arguments)
+        after(operation, arguments, answer)
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+
+def crash_after(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
+    """Crash once when so many calls have taken effect; the list fills with the calls made."""
+    made: list[str] = []
+
+    def count(operation: str, *_: Any) -> None:
+        made.append(operation)
+        if len(made) == number:
+            raise Crash
+
+    watch_calls(monkeypatch, count)
+    return made
+
+
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS answers each call as a whole; moto's threads would meet within one."""
+    lock = threading.Lock()
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        with lock:
+            return original(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
