@@ -1,0 +1,93 @@
+"""By the clock, and when an execution ended without success: look after what could be forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observing import observers
+from handlers.settings import Watchdog, load
+from pipeline.executions import Execution, described
+from pipeline.mail import Mailer
+from pipeline.patrol import Found, Patrol
+
+logger, tracer, metrics = observers("watchdog")
+
+
+class ExecutionStatusChange(EventBridgeEvent):
+    """EventBridge's "Step Functions Execution Status Change"."""
+
+    DETAIL_TYPE = "Step Functions Execution Status Change"
+
+    @property
+    def state_machine_arn(self) -> str:
+        return str(self.detail["stateMachineArn"])
+
+    @property
+    def execution(self) -> Execution:
+        return described(self.detail)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+@event_source(data_class=EventBridgeEvent)
+def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
+    """Make one round; the answer is what was found. PatrolError if a part of it failed."""
+    settings = load(Watchdog)
+    told = _told(event, settings.state_machine_arn)
+    if told:
+        logger.append_keys(run=told.run_id, batch=told.input.get("batch"))
+    patrol = Patrol(
+        stack=settings.stack,
+        state_machine_arn=settings.state_machine_arn,
+        topic_arn=settings.topic_arn,
+        ledger_table=settings.ledger_table,
+        mailer=Mailer(settings.topic_arn, settings.ledger_table, context),
+        incomplete_after_hours=settings.incomplete_after_hours,
+    )
+    found = patrol.round(told)
+    _log(found)
+    _count(found)
+    found.require_whole()
+    return {
+        "clusters": sorted(found.clusters),
+        "runs": found.runs,
+        "started": found.started,
+        "incomplete": found.incomplete,
+        "confirmed": found.is_confirmed,
+    }
+
+
+def _told(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
+    """The execution that the event is about; null for the clock's."""
+    if event.detail_type != ExecutionStatusChange.DETAIL_TYPE:
+        return None
+    change = ExecutionStatusChange(event.raw_event)
+    return change.execution if change.state_machine_arn == state_machine_arn else None
+
+
+def _log(found: Found) -> None:
+    for cluster_id, run_id in found.clusters.items():
+        logger.warning(
+            "cluster ended: its run does not run", extra={"cluster": cluster_id, "run": run_id}
+        )
+    for run_id in found.runs:
+        logger.warning("run had ended without a word", extra={"run": run_id})
+    for run_id in found.started:
+        logger.warning("run had been claimed and not started", extra={"run": run_id})
+    for batch in found.incomplete:
+        logger.info("batch is incomplete", extra={"batch": batch})
+    if found.is_newly_unconfirmed:
+        logger.error("nobody has confirmed a subscription of the topic: mails reach nobody")
+    for what, error in found.troubles:
+        logger.error("could not look after %s", what, exc_info=error)
+
+
+def _count(found: Found) -> None:
+    metrics.add_metric("LeakedClusters", MetricUnit.Count, len(found.clusters))
+    if found.is_confirmed is not None:
+        metrics.add_metric("NoConfirmedSubscriber", MetricUnit.Count, int(not found.is_confirmed))

@@ -1,0 +1,81 @@
+"""The ledger of runs: one item an execution, `run/<run id>`, and the `pointer` of readers.
+
+The state machine writes the runs' items while it lives; here is what is noted for one that could
+not. PublishResults writes the pointer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline.clock import utc_moment
+from pipeline.executions import Execution
+from pipeline.table import Table
+
+_RUN = "run/"
+_POINTER = "pointer"
+_REMEMBERED = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class NotedRun:
+    """A run that the ledger knows; `batch` is its prefix."""
+
+    run_id: str
+    batch: str
+
+
+class Runs:
+    """The runs' items of the ledger table; times are ISO 8601 in UTC."""
+
+    def __init__(self, table: str) -> None:
+        self._table = Table(table)
+
+    def running(self) -> Iterator[NotedRun]:
+        """Every run that is noted as running."""
+        for item in self._table.items(_RUN):
+            if item.get("status") == "RUNNING":
+                yield NotedRun(item["id"].removeprefix(_RUN), item.get("batch", ""))
+
+    def published(self) -> str | None:
+        """The run that readers see; null if none was ever published."""
+        run_id: str | None = self._table.get(_POINTER).get("run_id")
+        return run_id
+
+    def note_failed(self, execution: Execution, reason: str, now: str) -> bool:
+        """Note that a run failed, unless its end is noted; false, and nothing changes, if it is.
+
+        The item is made if the execution died before it noted itself.
+        """
+        return self._table.update(
+            f"{_RUN}{execution.run_id}",
+            "SET #status = :failed, #error = :error, cause = :reason, ended_at = :now,"
+            " execution_arn = :arn, expiration = :expiration,"
+            " #batch = if_not_exists(#batch, :batch),"
+            " claimed_at = if_not_exists(claimed_at, :claimed_at)",
+            "attribute_not_exists(#status) OR #status = :running",
+            names={"#status": "status", "#error": "error", "#batch": "batch"},
+            values={
+                ":failed": "FAILED",
+                ":running": "RUNNING",
+                ":error": execution.error or execution.status,
+                ":reason": reason,
+                ":now": now,
+                ":arn": execution.arn,
+                ":batch": execution.input.get("batch", ""),
+                ":claimed_at": execution.input.get("claimed_at", ""),
+                ":expiration": int((utc_moment(now) + _REMEMBERED).timestamp()),
+            },
+        )
+
+    def note_published(self, run_id: str, status: str, now: str) -> bool:
+        """Note PUBLISHED or SUPERSEDED for a run that still stands as running; else false."""
+        return self._table.update(
+            f"{_RUN}{run_id}",
+            "SET #status = :status, ended_at = :now",
+            "#status = :running",
+            names={"#status": "status"},
+            values={":status": status, ":running": "RUNNING", ":now": now},
+        )

@@ -1,0 +1,33 @@
+"""Rounds of the watchdog, and the runs' items of the ledger that it looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from handlers.watchdog import handler
+from tests.functional.conftest import Cloud, Context
+from tests.support.events import load_event
+
+BATCH = "raw/2026-11/"
+LONG_AGO = "2026-11-01T08:00:00.000000Z"
+
+
+def patrol(event: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One round, by the clock or for an event; its answer."""
+    found: Any = handler(event or load_event("schedule"), Context())
+    return dict(found)
+
+
+def run_item(cloud: Cloud, run_id: str) -> dict[str, Any]:
+    """What the ledger holds of a run."""
+    item = boto3.resource("dynamodb").Table(cloud.table).get_item(Key={"id": f"run/{run_id}"})
+    return item.get("Item", {})
+
+
+def note_run(cloud: Cloud, run_id: str, status: str = "RUNNING") -> None:
+    """Note a run as the state machine does."""
+    boto3.resource("dynamodb").Table(cloud.table).put_item(
+        Item={"id": f"run/{run_id}", "status": status, "batch": BATCH, "claimed_at": LONG_AGO}
+    )
