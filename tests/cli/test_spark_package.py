@@ -8,27 +8,19 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
-from cli import spark_package
 from cli.spark_package import ENTRY_POINTS, SOURCE, build_spark_package
+from pipeline.spark_package import spark_package
 
 
-def test_the_same_source_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build_spark_package(tmp_path / "one.zip")
+def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
+    build_spark_package(tmp_path / "new" / "jobs.zip")
     copy = tmp_path / "elsewhere"
     for path in SOURCE.rglob("*.py"):
         target = copy / path.relative_to(SOURCE)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
         os.utime(target, (0, 2_000_000_000))
-    monkeypatch.setattr(spark_package, "SOURCE", copy)
-    entries = {name: copy / path.relative_to(SOURCE) for name, path in ENTRY_POINTS.items()}
-    monkeypatch.setattr(spark_package, "ENTRY_POINTS", entries)
-    build_spark_package(tmp_path / "two.zip")
-    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    assert (tmp_path / "new" / "jobs.zip").read_bytes() == spark_package(copy)
 
 
 def test_it_holds_all_that_the_entry_points_import(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""The first step of a run: its four files, in exactly the versions that were checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observing import observers
+from handlers.settings import PinInputs, load
+from pipeline.pinning import input_files, pin
+
+logger, tracer, metrics = observers("pin_inputs")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
+    """Pin the run's input, of which the event has run_id, batch and files; its size in bytes."""
+    logger.append_keys(run=event["run_id"], batch=event["batch"])
+    settings = load(PinInputs)
+    size = pin(settings.bucket, event["run_id"], input_files(event["files"]))
+    logger.info("%d bytes pinned", size)
+    metrics.add_metric(name="BytesPinned", unit=MetricUnit.Bytes, value=size)
+    return {"bytes": size}
