@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 NO_ACCEPTED_RENTAL = "no accepted rental: every row of rental_transactions.csv was rejected"
+_MONEY = re.compile(r"[0-9]+\.[0-9]{2}")
 
 
 def money(amount: Decimal | None) -> str:
     """An amount as a string with two decimals; nothing added up is zero."""
     return f"{amount or Decimal(0):.2f}"
+
+
+def amount(text: str) -> Decimal:
+    """What `money` wrote, read back exactly; ValueError for anything else."""
+    if not _MONEY.fullmatch(text):
+        raise ValueError(f"{text!r} is no amount with two decimals")
+    return Decimal(text)
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,24 @@ class TransformationReport:
     accepted_revenue: str
     problem: str | None = None
 
+    @property
+    def revenue(self) -> Decimal:
+        return amount(self.accepted_revenue)
+
     def to_json(self) -> str:
         return _json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> TransformationReport:
+        """What `to_json` wrote, read back; ValueError for anything else."""
+        try:
+            content = json.loads(text)
+            datasets = {name: DatasetCounts(**some) for name, some in content["datasets"].items()}
+            report = cls(**{**content, "datasets": datasets})
+            amount(report.accepted_revenue)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a transformation's report: {error}") from error
+        return report
 
 
 @dataclass(frozen=True)
@@ -46,6 +71,10 @@ class TableTotals:
     rows: int
     total_transactions: int
     total_revenue: str
+
+    @property
+    def revenue(self) -> Decimal:
+        return amount(self.total_revenue)
 
 
 @dataclass(frozen=True)
@@ -58,6 +87,18 @@ class KpiReport:
 
     def to_json(self) -> str:
         return _json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> KpiReport:
+        """What `to_json` wrote, read back; ValueError for anything else."""
+        try:
+            content = json.loads(text)
+            tables = {name: TableTotals(**some) for name, some in content["tables"].items()}
+            for totals in tables.values():
+                amount(totals.total_revenue)
+            return cls(**{**content, "tables": tables})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a KPI job's report: {error}") from error
 
 
 def _json(report: Any) -> str:

@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from pipeline.aws import client
+from pipeline.errors import RetryLaterError
 
 # SNS refuses a subject of 100 characters or more, and anything that is not ASCII.
 _LONGEST_SUBJECT = 99
@@ -56,7 +57,10 @@ class Mailer:
             self._config.register_lambda_context(context)
 
     def tell_once(self, cause: str, mail: Mail) -> bool:
-        """Send the mail unless this cause has been told; whether it was sent now."""
+        """Send the mail unless this cause has been told; whether it was sent now.
+
+        RetryLaterError if another that began to send it neither ended nor ran out of time.
+        """
         sent = False
 
         def send(cause: str) -> None:  # noqa: ARG001 - what the idempotency keeps
@@ -74,12 +78,14 @@ class Mailer:
             key_prefix="mail",
         )
         # Another Lambda is at it: wait to know that it was done.
-        for attempt in Retrying(
+        attempts = Retrying(
             retry=retry_if_exception_type(IdempotencyAlreadyInProgressError),
             wait=wait_exponential_jitter(multiplier=0.1, max=2),
             stop=stop_after_delay(_WAIT_FOR_OTHER_SECONDS),
             reraise=True,
-        ):
-            with attempt:
-                once(cause=cause)
+        )
+        try:
+            attempts(lambda: once(cause=cause))
+        except IdempotencyAlreadyInProgressError as error:
+            raise RetryLaterError(f"another is telling {cause!r}, or died of it") from error
         return sent

@@ -43,7 +43,7 @@ def _drop(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> li
 
 def _receive(event: Event) -> Any:
     # A crashed try is known to be dead when its time is over, so it has little.
-    return handler(event, Context(remaining_ms=200))  # type: ignore[arg-type]
+    return handler(event, Context(remaining_ms=200))
 
 
 def _versions(execution: dict[str, Any]) -> set[str]:
@@ -82,7 +82,7 @@ def test_eight_lambdas_tell_one_refusal_once(cloud: Cloud, monkeypatch: pytest.M
     one_call_at_a_time(monkeypatch)
     event = upload_event("raw/users.csv", "01", cloud.put("raw/users.csv", b"x"))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: handler(event, Context()), range(16)))  # type: ignore[arg-type]
+        list(pool.map(lambda _: handler(event, Context()), range(16)))
     assert len(cloud.mails()) == 1
 
 

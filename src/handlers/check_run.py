@@ -1,0 +1,40 @@
+"""Both jobs are done: may their run be published?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observing import observers
+from handlers.settings import CheckRun, load
+from pipeline.checking import check_run
+from pipeline.run_reports import read_reports
+
+logger, tracer, metrics = observers("check_run")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Take `{run_id, batch}`; answer the run's figures, or RunRefusedError with every problem."""
+    settings = load(CheckRun)
+    run_id = event["run_id"]
+    logger.append_keys(run=run_id, batch=event["batch"])
+    reports = read_reports(settings.bucket, run_id)
+    quality = check_run(run_id, reports, Decimal(str(settings.quality_limit_percent)))
+    logger.info("run may be published, %s percent rejected", quality.rejected_percent)
+    for name, count in (
+        ("AcceptedRentals", quality.accepted_rentals),
+        ("RejectedRentals", quality.rejected_rentals),
+    ):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    return {
+        "rejected_percent": quality.rejected_percent,
+        "accepted_revenue": quality.accepted_revenue,
+        "accepted_rentals": quality.accepted_rentals,
+    }

@@ -1,0 +1,45 @@
+"""A checked run has been catalogued: show it to readers, and tell people its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from handlers.observing import observers
+from handlers.settings import PublishResults, load
+from pipeline.athena import Athena
+from pipeline.batches import Run
+from pipeline.mail import Mailer
+from pipeline.publishing import Publisher
+
+logger, tracer, metrics = observers("publish_results")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take `{run_id, batch, claimed_at, files}`; answer `{status, pointer}`."""
+    settings = load(PublishResults)
+    run = Run(event["run_id"], event["batch"], event["claimed_at"], tuple(event["files"]))
+    logger.append_keys(run=run.run_id, batch=run.batch)
+    publisher = Publisher(
+        settings.bucket,
+        settings.ledger_table,
+        settings.personal_data,
+        Mailer(settings.topic_arn, settings.ledger_table, context),
+        Athena(
+            settings.database,
+            settings.workgroup,
+            run.run_id,
+            context.get_remaining_time_in_millis,
+        ),
+    )
+    publication = publisher.publish(run)
+    logger.info("run %s", publication.status.lower())
+    if publication.told and publication.status == "PUBLISHED":
+        metrics.add_metric(name="PublishedRuns", unit=MetricUnit.Count, value=1)
+    return {"status": publication.status, "pointer": publication.pointer}
