@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.cold_import import bench_cold_import
 from bench.jobs import bench_jobs
-from cli import checks, summary
+from cli import checks, stack, summary
 from cli.dictionary import write_dictionary
 from cli.errors import UserError
 from cli.jobs import Request, check_request, run_jobs
@@ -97,6 +98,14 @@ def package(
     build_spark_package(target)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def deploy(
+    more: Annotated[list[str] | None, typer.Argument(help="Further words for sam deploy.")] = None,
+) -> None:
+    """Build and deploy the stack; `--guided` asks for what is needed."""
+    sys.exit(stack.deploy(more or []))
+
+
 @app.command("test", context_settings={"ignore_unknown_options": True})
 def run_tests(
     part: Annotated[
@@ -108,13 +117,25 @@ def run_tests(
     sys.exit(checks.run_checks(part, more or []))
 
 
-@app.command()
-def bench(
+bench_app = typer.Typer(no_args_is_help=True, help="Speed, as a ratio to something beside it.")
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("jobs")
+def bench_spark_jobs(
     rentals: Annotated[int, typer.Option(min=1, help="Rentals in the input.")] = 200_000,
     rounds: Annotated[int, typer.Option(min=1, help="How often each program runs.")] = 3,
 ) -> None:
     """Measure the jobs against a plain copy of the same files."""
     bench_jobs(rentals, rounds, console)
+
+
+@bench_app.command("cold-import")
+def bench_lambda_imports(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is imported.")] = 5,
+) -> None:
+    """Measure each function's cold import against a bare boto3, and the package's size."""
+    bench_cold_import(rounds, console)
 
 
 @app.command()

@@ -25,6 +25,8 @@ PARTS = {
     "lint": (),
     "contract": ("tests/contract", "tests/oracle"),
     "cli": ("tests/cli",),
+    "functional": ("tests/functional",),
+    "infra": ("tests/infra",),
     "spark": ("tests/spark",),
     "jobs": ("tests/jobs",),
     SPARK4: ("tests/spark",),
