@@ -13,6 +13,7 @@ from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, Transfo
 from handlers.check_run import handler
 from pipeline.errors import RunRefusedError
 from tests.functional.conftest import Cloud, Context
+from tests.support.events import load_event
 from tests.support.runs import (
     ROWS_OF_KPIS,
     RUN,
@@ -25,7 +26,7 @@ from tests.support.runs import (
 
 # The decorators hide the types, or do not: Lambda gives a context of its own in any case.
 _handle: Callable[..., dict[str, Any]] = handler
-EVENT = {"run_id": RUN, "batch": "raw/2026-11/"}
+EVENT = load_event("check_run")
 
 
 @pytest.fixture(autouse=True)

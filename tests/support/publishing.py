@@ -10,6 +10,7 @@ import boto3
 from handlers.publish_results import handler
 from tests.functional.conftest import Cloud, Context
 from tests.support.athena import FakeAthena
+from tests.support.events import load_event
 from tests.support.runs import CLAIMED_AT, RUN, finish_run
 
 OLDER = "2026-11-aaaaaaaaaaaaaaaaaaaa"
@@ -26,19 +27,8 @@ def publish(
     remaining_ms: int = 300_000,
 ) -> dict[str, Any]:
     """Publish a run; `warnings` are of its file of users."""
-    file = {
-        "dataset": "users",
-        "key": "raw/2026-11/users.csv",
-        "version_id": "1",
-        "size": 123,
-        "warnings": list(warnings),
-    }
-    event = {
-        "run_id": run_id,
-        "batch": "raw/2026-11/",
-        "claimed_at": claimed_at,
-        "files": [file],
-    }
+    event = load_event("publish_results") | {"run_id": run_id, "claimed_at": claimed_at}
+    event["files"][0]["warnings"] = list(warnings)
     return _handle(event, Context(remaining_ms=remaining_ms))
 
 
