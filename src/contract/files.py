@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections import Counter
 from dataclasses import dataclass
 
 from contract.datasets import Dataset
@@ -31,6 +32,8 @@ _NOT_CSV_TEXT = (
     ("{", "JSON"),
     ("[", "JSON"),
 )
+_MOST_NAMES = 15
+_LONGEST_NAME = 60
 _DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 
 
@@ -128,7 +131,7 @@ def _header_problems(dataset: Dataset, names: list[str], line: str) -> list[str]
         return [*problems, "the first line names none of the expected columns"]
     if missing:
         problems.append(f"missing column {_quoted(missing)}")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
         problems.append(f"column named twice: {_quoted(twice)}")
     return problems
@@ -156,4 +159,11 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _quoted(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" if name else "without a name" for name in names)
+    """The names for a message, which has to stay a message whatever the header holds."""
+    told = [f"`{_cut(name)}`" if name else "without a name" for name in names[:_MOST_NAMES]]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more:,} more" if more else "")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from contract.layout import dropped
 from handlers.observing import observers
 from handlers.settings import ReceiveUpload, load
 from pipeline.ledger import Ledger
@@ -38,14 +39,16 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         version_id=made.get("version-id"),
         sequencer=made.sequencer,
     )
-    logger.append_keys(key=upload.key)
+    place = dropped(upload.key)
+    logger.append_keys(key=upload.key, batch=place.batch if place else None)
     receiver = Receiver(
         Ledger(settings.ledger_table),
         Mailer(settings.topic_arn, settings.ledger_table, context),
         settings.state_machine_arn,
     )
     receipt = receiver.receive(upload)
-    logger.append_keys(batch=receipt.batch, run=list(receipt.runs))
     logger.info("upload %s", receipt.outcome)
+    for run_id in receipt.runs:
+        logger.info("run started", extra={"run": run_id})
     metrics.add_metric(name=f"Uploads{receipt.outcome.title()}", unit=MetricUnit.Count, value=1)
     return asdict(receipt)

@@ -18,5 +18,5 @@ def utc_text(moment: datetime) -> str:
 
 
 def utc_moment(text: str) -> datetime:
-    """What `utc_now` wrote, read back."""
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    """What `utc_now` or AWS wrote, read back: ISO 8601 with a zone."""
+    return datetime.fromisoformat(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.aws import client
+from pipeline.clock import utc_text
 from pipeline.words import bounded
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ _ENDED_BY_US = {"USER_REQUEST", "ALL_STEPS_COMPLETED"}
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster now; `reason_code` and `reason` say why it is in its state, empty if nothing."""
+    """A cluster now; `reason_code` and `reason` say why it is in its state, empty if nothing.
+
+    `created_at` is ISO 8601 in UTC.
+    """
 
     cluster_id: str
     state: str
     tags: Mapping[str, str]
     reason_code: str
     reason: str
+    created_at: str
 
     @property
     def is_up(self) -> bool:
@@ -56,6 +61,7 @@ def describe_cluster(cluster_id: str) -> Cluster:
         tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", [])},
         reason_code=reason.get("Code") or "",
         reason=bounded(reason.get("Message") or ""),
+        created_at=utc_text(status["Timeline"]["CreationDateTime"]),
     )
 
 

@@ -129,7 +129,7 @@ def _step(step: Step, words: LastWords | None, bucket: str) -> str:
         lines.append("  The job said nothing under its own name.")
     if step.reason or step.message:
         lines.append(f"  EMR: {' '.join(text for text in (step.reason, step.message) if text)}")
-    lines.append(f"  The log: s3://{bucket}/{step.log_key}")
+    lines.append(f"  The logs: s3://{bucket}/{step.log_folder}")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ def incomplete(batch: Batch) -> Mail:
         f"The batch {batch.prefix} has waited since {batch.waiting_since}, and nothing was started"
         f" yet.\n\n{lines}\n\n"
         f"Drop what is missing into {batch.prefix} and the batch starts by itself. This is not told"
-        " again.\n",
+        " again for 90 days.\n",
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from pipeline.clock import utc_now
+from pipeline.clock import utc_moment, utc_now
 from pipeline.clusters import clusters_up, describe_cluster, terminate_cluster
 from pipeline.errors import PipelineError
 from pipeline.executions import Execution, execution_arn, find_execution
@@ -20,6 +21,9 @@ from pipeline.starting import start_what_is_complete
 from pipeline.subscriptions import Unconfirmed, is_confirmed
 
 _GONE = "GONE"
+# Step Functions tells of an execution a little after it began; one that it does not know is given
+# so much time before it is taken for gone.
+_GRACE = timedelta(minutes=15)
 
 
 class PatrolError(PipelineError):
@@ -117,6 +121,8 @@ class Patrol:
             return
         run_id = cluster.tags.get("run", "")
         execution = self._execution(run_id) if run_id else None
+        if execution is None and _is_recent(cluster.created_at):
+            return
         if execution is None or execution.has_ended:
             terminate_cluster(cluster_id)
             self._found.clusters[cluster_id] = run_id
@@ -127,7 +133,9 @@ class Patrol:
                 self._settle(told, "")
         for run in self._runs.running():
             with self._going_on(f"run {run.run_id}"):
-                self._settle(self._execution(run.run_id) or self._gone(run.run_id), run.batch)
+                execution = self._execution(run.run_id)
+                if execution or not _is_recent(run.started_at):
+                    self._settle(execution or self._gone(run.run_id), run.batch)
 
     def _gone(self, run_id: str) -> Execution:
         arn = execution_arn(self._state_machine_arn, run_id)
@@ -192,3 +200,7 @@ class Patrol:
             self._unconfirmed.end()
         else:
             self._found.is_newly_unconfirmed = self._unconfirmed.begin(utc_now())
+
+
+def _is_recent(since: str) -> bool:
+    return bool(since) and utc_moment(utc_now()) - utc_moment(since) < _GRACE

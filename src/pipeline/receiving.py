@@ -12,7 +12,7 @@ from pipeline.clock import utc_now
 from pipeline.ledger import Batch, Ledger
 from pipeline.mail import Mailer
 from pipeline.starting import start_what_is_complete
-from pipeline.uploads import Upload, judge, read_head
+from pipeline.uploads import Head, Upload, judge, read_head
 
 Outcome = Literal["ignored", "unknown", "gone", "refused", "outdated", "noted"]
 
@@ -40,17 +40,17 @@ class Receiver:
         if place is None:
             return self._without_place(upload)
         head = read_head(upload)
-        if head is None:
-            return Receipt("gone", place.batch)
-        file, check = judge(place.dataset, upload, head)
-        if check.problems:
-            outcome = self._refuse(place, file, check.message(upload.key))
-        else:
-            is_new = self._ledger.note_valid(place.batch, file, utc_now())
-            outcome = "noted" if is_new else "outdated"
+        outcome = self._note(place, upload, head) if head else "gone"
         # In every case: an earlier try may have ended between its note and its start.
         runs = start_what_is_complete(self._ledger, place.batch, self._state_machine_arn, utc_now())
         return Receipt(outcome, place.batch, tuple(runs))
+
+    def _note(self, place: Dropped, upload: Upload, head: Head) -> Outcome:
+        file, check = judge(place.dataset, upload, head)
+        if check.problems:
+            return self._refuse(place, file, check.message(upload.key))
+        is_new = self._ledger.note_valid(place.batch, file, utc_now())
+        return "noted" if is_new else "outdated"
 
     def _without_place(self, upload: Upload) -> Receipt:
         """Folders and empty markers mean nothing; any other name is told."""

@@ -21,10 +21,11 @@ _REMEMBERED = timedelta(days=90)
 
 @dataclass(frozen=True)
 class NotedRun:
-    """A run that the ledger knows; `batch` is its prefix."""
+    """A run that the ledger knows: its batch's prefix, and when it began, empty if unknown."""
 
     run_id: str
     batch: str
+    started_at: str
 
 
 class Runs:
@@ -37,7 +38,11 @@ class Runs:
         """Every run that is noted as running."""
         for item in self._table.items(_RUN):
             if item.get("status") == "RUNNING":
-                yield NotedRun(item["id"].removeprefix(_RUN), item.get("batch", ""))
+                yield NotedRun(
+                    item["id"].removeprefix(_RUN),
+                    item.get("batch", ""),
+                    item.get("started_at", ""),
+                )
 
     def published(self) -> str | None:
         """The run that readers see; null if none was ever published."""

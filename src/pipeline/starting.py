@@ -14,6 +14,8 @@ def start_what_is_complete(
 ) -> list[str]:
     """Claim the batch if its four files are there, and start every claimed run; the runs' ids.
 
+    A run that cannot be started does not keep the others; its error is raised at the end.
+
     A claim that fails was made by another Lambda, or a better upload came in between, whose own
     event does the same as this.
     """
@@ -21,9 +23,15 @@ def start_what_is_complete(
     if batch.is_complete:
         ledger.claim(new_run(prefix, batch.files, now), batch.files)
         batch = ledger.batch(prefix)
+    troubles: list[Exception] = []
     for run in batch.claimed:
-        _start(run, state_machine_arn)
-        ledger.note_started(run)
+        try:
+            _start(run, state_machine_arn)
+            ledger.note_started(run)
+        except Exception as error:  # noqa: BLE001 - raised when the others are started
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
     return [run.run_id for run in batch.claimed]
 
 

@@ -38,9 +38,9 @@ class Step:
     message: str
 
     @property
-    def log_key(self) -> str:
+    def log_folder(self) -> str:
         """Where EMR puts what the step's job wrote, below the bucket."""
-        return f"logs/emr/{self.cluster_id}/steps/{self.step_id}/stderr.gz"
+        return f"logs/emr/{self.cluster_id}/steps/{self.step_id}/"
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,24 @@ def failed_steps(cluster_id: str) -> list[Step]:
 
 
 def last_words(bucket: str, step: Step) -> LastWords | None:
-    """What the step's job said last; null while EMR has not yet put its log into the bucket.
+    """What the step's job said last; null while EMR has not yet put its logs into the bucket.
+
+    In client mode Spark passes all that the job's Python says on to its own stdout, stderr too;
+    command-runner tells the exit code on stderr. So both are read.
 
     Only lines that our program wrote under its own name, which hold no data of the input; the rest
     of the log is Spark's and may quote rows. A log that is too large is not read.
     """
+    stdout, stderr = (_read(bucket, step, name) for name in ("stdout.gz", "stderr.gz"))
+    if stderr is None:
+        return None
+    lines = (*(stdout.lines if stdout else ()), *stderr.lines)
+    return LastWords(lines[-_LINES:], stderr.exit_code)
+
+
+def _read(bucket: str, step: Step, name: str) -> LastWords | None:
     try:
-        answer = client("s3").get_object(Bucket=bucket, Key=step.log_key)
+        answer = client("s3").get_object(Bucket=bucket, Key=f"{step.log_folder}{name}")
     except ClientError as error:
         if error_code(error) == "NoSuchKey":
             return None

@@ -15,7 +15,8 @@ from pipeline.aws import client, error_code
 from pipeline.batches import BatchFile
 from pipeline.clock import utc_text
 
-_GONE = {"NoSuchKey", "NoSuchVersion", "404"}
+# The last is a delete marker.
+_GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
 
 
 @dataclass(frozen=True)

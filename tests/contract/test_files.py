@@ -35,7 +35,7 @@ REFUSED = {
     f"{ROW}\n{ROW}\n".encode(): "the first line names none of the expected columns",
     GOOD + "2,Café,a,b,CA,12345,0,0\n".encode("latin-1"): "not UTF-8 (line 3, byte ",
     GOOD.decode().encode("utf-16"): "not CSV but UTF-16 text",
-    gzip.compress(GOOD): "not CSV but gzip-compressed",
+    gzip.compress(GOOD, mtime=0): "not CSV but gzip-compressed",
     b"PAR1\x15\x04": "not CSV but Parquet",
     b"PK\x03\x04\x14": "not CSV but a zip archive or an Excel workbook",
     b"\n <!DOCTYPE html><html>Access denied</html>": "not CSV but an HTML page",
@@ -97,3 +97,12 @@ def test_the_end_of_the_head_is_not_the_end_of_the_file() -> None:
     assert check_head(USERS, head, whole=False).problems == ()
     assert "not UTF-8" in check_head(USERS, head, whole=True).problems[0]
     assert HEAD_BYTES == 1024 * 1024
+
+
+def test_a_header_of_any_width_gives_a_short_message() -> None:
+    many = ",".join(f"column {n} {'x' * 100}" for n in range(3000))
+    extra = check_head(LOCATIONS, GOOD.replace(b"\n", f",{many}\n".encode(), 1), whole=True)
+    assert len(extra.warnings[0]) < 2000
+    assert extra.warnings[0].endswith(" and 2,985 more is ignored")
+    twice = check_head(LOCATIONS, GOOD.replace(b"\n", f",{many},{many}\n".encode(), 1), whole=True)
+    assert len(twice.message(LOCATIONS.file)) < 2000

@@ -214,3 +214,25 @@ def test_two_prefixes_do_not_meet(cloud: Cloud) -> None:
     for event in [*events[2:], *others[:2]]:
         _receive(event)
     assert len(cloud.executions()) == 2
+
+
+def test_a_run_that_cannot_be_started_does_not_keep_the_others(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _drop(cloud, ["01", "02", "03", "04"])
+    second = _drop(cloud, ["11", "12", "13", "14"])
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.starting._start", _fail)
+        for event in [*first[:3], *second[:3]]:
+            _receive(event)
+        for event in (second[3], first[3]):
+            with pytest.raises(RuntimeError, match="throttled"):
+                _receive(event)
+    claimed = Ledger(cloud.table).batch("raw/x/").claimed
+    assert claimed
+    _receive(second[3])
+    assert set(cloud.executions()) == {run.run_id for run in claimed}
+
+
+def _fail(*_: Any) -> None:
+    raise RuntimeError("throttled")

@@ -252,12 +252,24 @@ def test_the_mail_goes_out_though_aws_refuses(
     assert words in cloud.mails()[0][1]
 
 
+def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
+    """Where Spark passes on what Python says; the exit code stands in the other log."""
+    cluster = _failed_step(cloud, step_log(NOISE, "Command exiting with ret '2'"))
+    for step in boto3.client("emr").list_steps(ClusterId=cluster)["Steps"]:
+        key = step_log_key(cluster, step["Id"]).replace("stderr", "stdout")
+        cloud.put(key, step_log(PROGRESS, NOT_UTF8, NOISE))
+    _report(_event(cluster_id=cluster))
+    ((_, body),) = cloud.mails()
+    assert "found something for you to mend" in body
+    assert "exit code 2" in body
+
+
 @pytest.mark.parametrize(
     "log", [b"no gzip at all", step_log(PROGRESS, *[NOISE] * 2000)[:-400], b""]
 )
 def test_a_broken_log_is_no_obstacle(cloud: Cloud, log: bytes) -> None:
     assert _report(_event(cluster_id=_failed_step(cloud, log)))
-    assert "The log: s3://" in cloud.mails()[0][1]
+    assert "The logs: s3://" in cloud.mails()[0][1]
 
 
 def test_of_a_long_log_the_end_is_told(cloud: Cloud) -> None:

@@ -23,6 +23,7 @@ from tests.support.ended_runs import (
     ACCOUNT,
     cluster_state,
     end_execution,
+    made_long_ago,
     make_cluster,
     put_into,
     refuse,
@@ -70,6 +71,7 @@ def test_clusters_without_a_running_execution_are_ended(
         arn = start_execution(cloud.state_machine_arn, run)
         end_execution(arn, run.upper())
     leaked = {make_cluster(run): run for run in ("failed", "aborted", "never-started", None)}
+    made_long_ago(*leaked)
     for cluster, state in zip(
         leaked, ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"), strict=True
     ):
@@ -94,11 +96,22 @@ def test_clusters_of_running_executions_and_of_others_are_left_alone(cloud: Clou
     assert {cluster_state(cluster) for cluster in others} == {"WAITING"}
 
 
+@pytest.mark.usefixtures("cloud")
+def test_a_new_cluster_of_an_execution_that_is_not_yet_known_is_left_alone() -> None:
+    """Step Functions tells of an execution a little after it began."""
+    cluster = make_cluster("just-begun")
+    assert patrol()["clusters"] == []
+    assert cluster_state(cluster) == "WAITING"
+    made_long_ago(cluster)
+    assert patrol()["clusters"] == [cluster]
+
+
 def test_every_page_of_clusters_is_read(cloud: Cloud) -> None:
     start_execution(cloud.state_machine_arn, "running")
     for _ in range(60):  # EMR gives 50 a page
         make_cluster("running")
     leaked = {make_cluster("never-started") for _ in range(60)}
+    made_long_ago(*leaked)
     assert set(patrol()["clusters"]) == leaked
 
 
@@ -106,7 +119,7 @@ def test_a_cluster_made_during_the_round_is_not_touched(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list comes first: what is on it belongs to an execution that had begun."""
-    make_cluster("old")
+    made_long_ago(make_cluster("old"))
     made: list[str] = []
 
     def start_another(operation: str, *_: Any) -> None:
@@ -124,6 +137,7 @@ def test_each_cluster_is_ended_by_a_call_of_its_own(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     protected, leaked = make_cluster("gone-1"), make_cluster("gone-2")
+    made_long_ago(protected, leaked)
     boto3.client("emr").set_termination_protection(
         JobFlowIds=[protected], TerminationProtected=True
     )

@@ -202,10 +202,10 @@ FAILS = {
         terminations=4,
     ),
     "the good way cannot end the cluster, the other can": Fails(
-        {"terminateCluster": [TIMED_OUT, {}]},
+        {"terminateCluster": [TIMED_OUT, TIMED_OUT, TIMED_OUT, TIMED_OUT, {}]},
         "TerminateCluster",
         TIMED_OUT.name,
-        terminations=2,
+        terminations=5,
         times={"CheckRun": 0},
     ),
     "too many rows are rejected": Fails(

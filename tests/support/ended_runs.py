@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -32,6 +33,13 @@ def make_cluster(run_id: str | None, stack: str | None = STACK) -> str:
 def cluster_state(cluster_id: str) -> str:
     """The state of a cluster now."""
     return boto3.client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
+
+
+def made_long_ago(*cluster_ids: str) -> None:
+    """Let the clusters have been made two days ago."""
+    for cluster_id in cluster_ids:
+        cluster: Any = _cluster(cluster_id)
+        cluster.creation_datetime -= timedelta(days=2)
 
 
 def name_cluster(cluster_id: str, name: str) -> None:
@@ -76,7 +84,7 @@ def step_log_key(cluster_id: str, step_id: str) -> str:
 
 def step_log(*lines: str) -> bytes:
     """A step's stderr as EMR stores it."""
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode())
+    return gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
 
 
 def start_execution(state_machine_arn: str, run_id: str, content: str = "{}") -> str:
