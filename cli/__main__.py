@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.cold_import import bench_cold_import
 from bench.jobs import bench_jobs
-from cli import checks, stack, summary
+from cli import checks, local_commands, stack, summary
 from cli.dictionary import write_dictionary
 from cli.errors import UserError
 from cli.jobs import Request, check_request, run_jobs
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+local_commands.register(app)
 console = Console()
 
 EXIT_INPUT = 2  # something for the user to mend; the jobs use the same code

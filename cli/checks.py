@@ -29,6 +29,7 @@ PARTS = {
     "infra": ("tests/infra",),
     "spark": ("tests/spark",),
     "jobs": ("tests/jobs",),
+    "local": ("tests/local",),
     SPARK4: ("tests/spark",),
 }
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Thread
 
 from cli.errors import UserError
+from cli.inputs import check_folder
 from cli.java import java_home
 from cli.spark_package import ENTRY_POINTS, KPIS, build_spark_package
 from contract.datasets import DATASETS
-from contract.files import HEAD_BYTES, check_head
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, report
 
 # Variables that would lead Spark to another installation, configuration or source than ours.
@@ -101,22 +101,7 @@ def check_request(request: Request) -> list[str]:
                 f"{path}: Spark reads {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern; "
                 "take another folder"
             )
-    if not request.source.is_dir():
-        raise UserError(f"{request.source} is no folder; name the one with the four CSV files")
-    problems, warnings = [], []
-    for dataset in DATASETS:
-        path = request.source / dataset.file
-        if not path.is_file():
-            problems.append(f"{dataset.file}: no such file in {request.source}")
-            continue
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES + 1)
-        check = check_head(dataset, head[:HEAD_BYTES], whole=len(head) <= HEAD_BYTES)
-        if check.problems:
-            problems.append(check.message(dataset.file))
-        warnings += [f"{dataset.file}: {warning}" for warning in check.warnings]
-    if problems:
-        raise UserError("\n".join(problems))
+    warnings = check_folder(request.source)
     if any(
         (request.output / report(job, request.run_id)).exists()
         for job in (TRANSFORMATION_JOB, KPI_JOB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,28 @@ QUESTIONS = {
     "last_days": "Last days",
     "top_users": "Users who spent the most",
 }
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+"""The columns' names and the rows; numbers as `int` or `Decimal`."""
 
 
 def show_summary(output: Path, run_id: str, console: Console) -> None:
     """Print the answers to the questions of `sql/` about a run, and what became of its rows."""
+    show_answers({name: answer(output, run_id, name) for name in QUESTIONS}, console)
+    counts = json.loads((output / report(TRANSFORMATION_JOB, run_id)).read_text("utf-8"))
+    show_counts(counts, console)
+
+
+def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
+    """Print what was found for each of the questions."""
     for name, title in QUESTIONS.items():
-        columns, rows = answer(output, run_id, name)
+        columns, rows = answers[name]
         if len(rows) == 1:  # one row with many columns reads better upright
             columns, rows = ["", "value"], list(zip(map(_words, columns), rows[0], strict=True))
         console.print(_table(title, columns, rows))
-    counts = json.loads((output / report(TRANSFORMATION_JOB, run_id)).read_text("utf-8"))
+
+
+def show_counts(counts: dict[str, Any], console: Console) -> None:
+    """Print what `transformation.json` says of the rows."""
     console.print(_rows_table(counts["datasets"]))
     _print_counts("Rejected, by reason", _reasons(counts["datasets"]), console)
     _print_counts("Accepted with a warning", counts["warnings"], console)
@@ -40,7 +53,7 @@ def show_summary(output: Path, run_id: str, console: Console) -> None:
         console.print(f"[bold red]{counts['problem']}")
 
 
-def answer(output: Path, run_id: str, question: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def answer(output: Path, run_id: str, question: str) -> Answer:
     """The column names and rows that a query of `sql/` gives over a run's KPI tables."""
     with duckdb.connect() as database:
         for table in KPI_TABLES:

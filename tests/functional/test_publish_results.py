@@ -184,7 +184,7 @@ def test_personal_columns_are_shown_when_switched_on(
     monkeypatch.setenv("PERSONAL_DATA", str(personal_data).lower())
     finish_run(cloud, athena)
     publish()
-    columns = [row[0] for row in athena.query("DESCRIBE user_metrics")]
+    columns = [row[0] for row in athena.database.execute("DESCRIBE user_metrics").fetchall()]
     assert {"first_name", "last_name", "email"}.isdisjoint(columns) != personal_data
     ((subject, body),) = cloud.mails()
     told = "".join(objects(cloud, "reports/", "published_runs/").values()) + subject + body

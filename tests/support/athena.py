@@ -1,9 +1,10 @@
 """Athena for tests: its API as boto3 calls it, and real SQL underneath.
 
-The SQL is read in Athena's dialect and run by DuckDB, so a query that only DuckDB would take fails
-here too. The history tables have the contract's types and the crawler's partition column. The table
-`published_runs` is what lies in the bucket at the moment of a reader's query. Athena's ways -
-tokens, states, pages, errors - are as its documentation has them; Athena itself was not asked.
+The SQL is translated from Athena's dialect into DuckDB's as the local cloud does it, so a query
+that only DuckDB would take fails here too. The history tables have the contract's types and the
+crawler's partition column. The table `published_runs` is what lies in the bucket at the moment of a
+reader's query. Athena's ways - tokens, states, pages, errors - are as its documentation has them;
+Athena itself was not asked.
 """
 
 from __future__ import annotations
@@ -11,19 +12,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import duckdb
 import pytest
-import sqlglot
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
-from sqlglot import exp
 
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
+from local.additions.athena_sql import MalformedQueryError, QueryError, translated
 from pipeline.aws import client
 
 PAGE = 1000
@@ -108,7 +107,7 @@ class FakeAthena:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """What a reader gets who asks Athena now."""
         self._read_pointers()
-        return self.database.execute(_translated(text, ())).fetchall()
+        return self.database.execute(translated(text)).fetchall()
 
     def StartQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         request = dict(arguments)
@@ -165,9 +164,8 @@ class FakeAthena:
                 return
         try:
             parameters = execution.request.get("ExecutionParameters", [])
-            sql = _translated(execution.text, tuple(parameters))
-            result = self.database.execute(sql)
-        except (duckdb.Error, sqlglot.errors.SqlglotError) as error:
+            result = self.database.execute(translated(execution.text, parameters))
+        except (duckdb.Error, MalformedQueryError, QueryError) as error:
             execution.failure = Failure("", f"SYNTAX_ERROR: {error}")
             return
         execution.columns = [(name, _athena_type(kind)) for name, kind, *_ in result.description]
@@ -188,19 +186,6 @@ class FakeAthena:
                     "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     list(json.loads(line).values()),
                 )
-
-
-@cache
-def _translated(text: str, parameters: tuple[str, ...]) -> str:
-    """DuckDB's words for Athena's; parameters stand in the text as they are, as with Athena."""
-    values = iter(parameters)
-
-    def filled(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Placeholder):
-            return sqlglot.parse_one(next(values), read="athena")
-        return node
-
-    return sqlglot.parse_one(text, read="athena").transform(filled).sql(dialect="duckdb")
 
 
 def _athena_type(kind: Any) -> str:

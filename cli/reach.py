@@ -1,0 +1,76 @@
+"""Which local cloud a command means, and being its user."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from cli.errors import UserError
+from local.cloud import Cloud, find
+from local.deployment import outputs
+from pipeline.aws import forget_clients
+
+PROJECT = Path(__file__).resolve().parents[1]
+LOCAL = PROJECT / ".local"
+CLOUD = LOCAL / "cloud"  # of `./run local up`
+_DEMO = "demo"
+
+
+def running_clouds() -> list[Cloud]:
+    """The local clouds that run, that of `./run local up` before those that demos kept."""
+    folders = sorted(folder for folder in LOCAL.glob("*/") if folder != CLOUD)
+    found = (find(folder) for folder in [CLOUD, *folders])
+    return [cloud for cloud in found if cloud is not None]
+
+
+def running_cloud() -> Cloud:
+    """The one to talk to; UserError if none runs."""
+    for cloud in running_clouds():
+        return cloud
+    raise UserError("no local cloud is running: ./run local up starts one")
+
+
+def stack_outputs(cloud: Cloud) -> dict[str, str]:
+    """The outputs of the stack that is deployed there; none while it is not, or not yet."""
+    try:
+        return outputs(cloud)
+    except ClientError:
+        return {}
+
+
+def demo_folder() -> Path:
+    """Where a demo's cloud can run: beside one that is still there, not on top of it."""
+    folder, number = LOCAL / _DEMO, 1
+    while find(folder) is not None:
+        number += 1
+        folder = LOCAL / f"{_DEMO}-{number}"
+    return folder
+
+
+def mailboxes() -> list[Path]:
+    """The mailboxes of all local clouds, running or not, the newest one last."""
+    folders = [folder for folder in LOCAL.glob("*/mailbox") if any(folder.glob("*.eml"))]
+    return sorted(folders, key=lambda folder: folder.stat().st_mtime)
+
+
+def become_user(cloud: Cloud) -> None:
+    """Let this process reach the cloud, as `how_to_reach` lets a shell."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(cloud.environment())
+    forget_clients()
+
+
+def how_to_reach(cloud: Cloud) -> str:
+    """The lines to give a shell whose `aws` and boto3 are to reach the cloud."""
+    exports = (f"export {name}={shlex.quote(text)}" for name, text in cloud.environment().items())
+    return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *exports])
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be written from where the user stands."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

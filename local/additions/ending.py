@@ -1,0 +1,24 @@
+"""What additions have to do when the server ends: above all, to end what they started."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+_calls: list[Callable[[], None]] = []
+
+
+def at_end(call: Callable[[], None]) -> None:
+    """Have it called once when the server ends; what raises keeps nothing else from ending."""
+    _calls.append(call)
+
+
+def end_all() -> None:
+    """Call them all, the last one first."""
+    while _calls:
+        call = _calls.pop()
+        try:
+            call()
+        except Exception:
+            # The next one has to end its processes too.
+            logging.getLogger(__name__).exception("something did not end as it should")

@@ -1,0 +1,251 @@
+"""What the demo and its relatives say: results, failures, mails, and how the cloud is reached."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from rich.console import Console
+from typer.testing import CliRunner
+
+from cli import reach
+from cli.__main__ import app
+from cli.demo import step
+from cli.errors import UserError
+from cli.mail import show_mails
+from cli.results import show_failure, show_mail_since, show_places, show_results
+from cli.summary import QUESTIONS
+from contract.reports import DatasetCounts, TransformationReport
+from local.additions import mailbox
+from local.cloud import Cloud
+from local.mail import Mail, read_mails
+from pipeline.athena import Answer, Athena, Column, Query
+
+BUCKET = "rental-data"
+BODY = """Step kpis (s-1): FAILED, exit code 1
+  The logs: s3://rental-data/logs/emr/j-1/steps/s-1/
+"""
+
+
+@dataclass(frozen=True)
+class MotoCloud:
+    """What is looked at when a run is over."""
+
+    folder: Path
+
+    @property
+    def mailbox(self) -> Path:
+        return self.folder / "mailbox"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name="eu-west-1")  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("LOCAL_STATE", str(tmp_path))
+    monkeypatch.delenv("LOCAL_SMTP", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        boto3.client("s3", region_name="eu-west-1").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield MotoCloud(tmp_path)
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=100)
+
+
+def said(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def failed_mail() -> Mail:
+    return Mail(Path("1.eml"), "a@example.com", "Rental KPIs failed", datetime.now(UTC), BODY)
+
+
+def test_a_failure_shows_the_end_of_the_log_that_the_mail_names(
+    cloud: Any, console: Console
+) -> None:
+    log = "\n".join(f"line {number}" for number in range(100))
+    key = "logs/emr/j-1/steps/s-1/stderr.gz"
+    cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(log.encode()))
+    execution = {"name": "2026-11-abc", "status": "FAILED", "error": "X", "cause": "RunJobs: no"}
+    show_failure(cloud, execution, [failed_mail()], console)
+    lines = said(console).splitlines()
+    assert lines[0] == "Run 2026-11-abc ended FAILED: X RunJobs: no"
+    assert f"The end of s3://{BUCKET}/{key}" in lines
+    assert lines[-1] == "  line 99"
+    assert "  line 84" not in lines
+
+
+def test_a_log_that_is_not_there_is_said_to_be_missing(cloud: Any, console: Console) -> None:
+    show_failure(cloud, {"name": "r", "status": "ABORTED"}, [failed_mail()], console)
+    assert said(console).startswith("Run r ended ABORTED\n")
+    assert "  it cannot be read: " in said(console)
+    assert "NoSuchKey" in said(console)
+
+
+def test_a_long_cause_is_cut_since_the_mail_has_it(cloud: Any, console: Console) -> None:
+    execution = {"name": "r", "status": "FAILED", "error": "X", "cause": "word " * 1000}
+    show_failure(cloud, execution, [], console)
+    (line,) = said(console).splitlines()
+    assert len(line) < 250
+    assert line.endswith("word...")
+
+
+def test_results_are_athena_s_numbers_and_what_became_of_the_rows(
+    cloud: Any, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = TransformationReport(
+        "r", {"rentals": DatasetCounts(12, 10, 2, {"missing_user_id": 2})}, {}, "1234567.80"
+    )
+    key = "runs/r/transformation.json"
+    cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=report.to_json().encode())
+    asked: list[str] = []
+
+    def ask(_: Athena, queries: Sequence[Query]) -> list[Answer]:
+        asked.extend(query.name for query in queries)
+        columns = (Column("day", "varchar"), Column("revenue", "decimal"), Column("n", "bigint"))
+        return [Answer(columns, (("2026-11-01", "1234567.80", "1000"), ("0042", None, "7")))] * len(
+            queries
+        )
+
+    monkeypatch.setattr(Athena, "ask", ask)
+    outputs = {"Database": "rental_kpi", "Workgroup": "rental-kpi", "Bucket": BUCKET}
+    show_results(cloud, outputs, "r", console)
+    assert asked == list(QUESTIONS)
+    for text in ("Totals", "1,234,567.80", "1,000", "2026-11-01", "0042", " - "):
+        assert text in said(console)
+    assert "rentals: missing_user_id" in said(console)
+
+
+def test_places_are_counted(cloud: Any, console: Console) -> None:
+    for key in ("raw/b/users.csv", "raw/b/vehicles.csv", "runs/r/kpis.json"):
+        cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    show_places(cloud, BUCKET, console)
+    assert f"  s3://{BUCKET}/raw/  2 objects\n" in said(console)
+    assert f"  s3://{BUCKET}/runs/  1 object\n" in said(console)
+    assert f"  mails: {cloud.mailbox}\n" in said(console)
+
+
+def test_only_new_mails_are_shown(cloud: Any, console: Console) -> None:
+    mailbox.deliver("a@example.com", "old", "before")
+    mailbox.deliver("a@example.com", "new", "after [bold]all[/bold]")
+    mails = show_mail_since(cloud, 1, console)
+    assert [mail.subject for mail in mails] == ["new"]
+    assert "before" not in said(console)
+    assert "Subject: new\n\nafter [bold]all[/bold]\n" in said(console)
+
+
+def test_a_mail_on_a_terminal_has_a_frame_with_its_file_s_name(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system=None)
+    mail = Mail(tmp_path / "0001-news.eml", "a@b.org", "news", datetime.now(UTC), "text\n")
+    show_mails([mail], console)
+    assert "0001-news.eml" in said(console)
+    assert "Subject: news" in said(console)
+
+
+def test_the_lines_to_reach_a_cloud_are_a_shell_s(tmp_path: Path) -> None:
+    bundle = tmp_path / "it's a bundle.pem"
+    cloud = Cloud(tmp_path, "https://127.0.0.1:1", 1, "eu-west-1", bundle, tmp_path / "mailbox")
+    script = f'{reach.how_to_reach(cloud)}\necho "$AWS_CA_BUNDLE $AWS_ENDPOINT_URL $AWS_PROFILE"'
+    shell = subprocess.run(
+        ["sh", "-c", script],
+        env={"AWS_PROFILE": "mine"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shell.stdout == f"{bundle} https://127.0.0.1:1 \n"
+    assert shlex.quote(str(bundle)) in reach.how_to_reach(cloud)
+
+
+@pytest.fixture
+def local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "local"
+    monkeypatch.setattr(reach, "LOCAL", folder)
+    monkeypatch.setattr(reach, "CLOUD", folder / "cloud")
+    return folder
+
+
+def test_mail_shows_the_newest_of_the_cloud_that_ran_last(
+    local_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, subjects in (("cloud", ["a"]), ("demo", ["b", "c", "d"])):
+        monkeypatch.setenv("LOCAL_STATE", str(local_folder / name))
+        for subject in subjects:
+            mailbox.deliver("a@example.com", subject, f"text {subject}")
+    assert len(read_mails(local_folder / "demo" / "mailbox")) == 3
+
+    newest = CliRunner().invoke(app, ["mail"]).output
+    assert "text d" in newest
+    assert "text c" not in newest
+    assert "2 earlier ones with --all" in newest
+    two = CliRunner().invoke(app, ["mail", "--last", "2"]).output
+    assert two.index("text c") < two.index("text d")
+    every = CliRunner().invoke(app, ["mail", "--all"]).output
+    assert [every.find(f"text {name}") >= 0 for name in "abcd"] == [False, True, True, True]
+
+
+@pytest.mark.usefixtures("local_folder")
+def test_without_any_mail_it_says_where_some_come_from() -> None:
+    result = CliRunner().invoke(app, ["mail"])
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == "no mail: ./run demo or ./run local up makes some"
+
+
+@pytest.mark.usefixtures("local_folder")
+def test_without_a_cloud_status_and_down_say_so() -> None:
+    status = CliRunner().invoke(app, ["local", "status"])
+    assert (status.exit_code, status.output) == (
+        0,
+        "no local cloud is running: ./run local up starts one\n",
+    )
+    down = CliRunner().invoke(app, ["local", "down"])
+    assert (down.exit_code, down.output) == (0, "no local cloud was running\n")
+
+
+@pytest.mark.usefixtures("local_folder")
+def test_the_demo_checks_its_folder_before_it_starts_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.demo.start", pytest.fail)
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "nothing")])
+    assert isinstance(result.exception, UserError)
+    assert "is no folder" in str(result.exception)
+
+
+def test_a_demo_s_folder_is_not_one_where_a_cloud_runs(
+    local_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = {local_folder / "demo", local_folder / "demo-2"}
+    monkeypatch.setattr(reach, "find", lambda folder: object() if folder in taken else None)
+    assert reach.demo_folder() == local_folder / "demo-3"
+
+
+def test_a_step_is_said_with_its_time_and_not_when_it_failed(console: Console) -> None:
+    with step("building", console):
+        pass
+    assert said(console) == "building  0.0 s\n"
+    with pytest.raises(ValueError, match="no"), step("deploying", console):
+        raise ValueError("no")
+    assert "deploying" not in said(console)

@@ -1,0 +1,234 @@
+"""`./run invoke`: what it finds, and a function on the real runtime interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import invoke as command
+from cli.__main__ import app
+from cli.errors import UserError
+from local import lambda_runtime
+from local.lambda_runtime import Function, RuntimeUnavailableError, invoke
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the emulator is a Linux program")
+
+HANDLER = """
+import os
+import time
+
+def handler(event, context):
+    print("seen", event["word"])
+    if event["word"] == "fail":
+        raise LookupError("not found")
+    if event["word"] == "sleep":
+        time.sleep(60)
+    if event["word"] == "typer":
+        import typer
+    import boto3
+    return {
+        "word": event["word"].upper(),
+        "name": context.function_name,
+        "memory": context.memory_limit_in_mb,
+        "remaining": context.get_remaining_time_in_millis(),
+        "own": os.environ["OWN"],
+        "others": os.environ.get("OF_THE_USER"),
+    }
+"""
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> Function:
+    package = tmp_path / "package"
+    (package / "inner").mkdir(parents=True)
+    (package / "inner" / "module.py").write_text(HANDLER, "utf-8")
+    return Function("my-function", "inner.module.handler", package, 256, 3, {"OWN": "variable"})
+
+
+def ask(function: Function, word: str) -> tuple[Any, lambda_runtime.Outcome]:
+    outcome = invoke(function, json.dumps({"word": word}))
+    return json.loads(outcome.payload), outcome
+
+
+@on_linux
+def test_a_function_runs_as_lambda_runs_it(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THE_USER", "x")
+    answer, outcome = ask(function, "grüezi")
+    assert not outcome.is_error
+    remaining = answer.pop("remaining")
+    assert 0 < remaining <= 3000
+    assert answer == {
+        "word": "GRÜEZI",
+        "name": "my-function",
+        "memory": "256",
+        "own": "variable",
+        "others": None,
+    }
+    assert "seen grüezi" in outcome.log.splitlines()
+    assert outcome.log.splitlines()[-1].startswith("REPORT RequestId")
+    assert "rapid" not in outcome.log
+
+
+@on_linux
+def test_an_exception_is_an_error_with_its_type(function: Function) -> None:
+    answer, outcome = ask(function, "fail")
+    assert outcome.is_error
+    assert (answer["errorType"], answer["errorMessage"]) == ("LookupError", "not found")
+    assert "seen fail" in outcome.log
+
+
+@on_linux
+def test_a_dependency_that_the_package_lacks_is_noticed(function: Function) -> None:
+    answer, outcome = ask(function, "typer")  # installed here, and in no Lambda
+    assert outcome.is_error
+    assert answer["errorType"] in {"ModuleNotFoundError", "Runtime.ImportModuleError"}
+
+
+@on_linux
+def test_a_function_that_takes_too_long_is_ended(function: Function) -> None:
+    began = time.monotonic()
+    answer, outcome = ask(function, "sleep")
+    assert answer["errorMessage"] == "Task timed out after 3.00 seconds"
+    assert outcome.is_error
+    assert time.monotonic() - began < 30
+
+
+@on_linux
+def test_nothing_runs_on_when_the_call_is_broken_off(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    kill = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        ended.append(number)
+        kill(group, number)
+
+    monkeypatch.setattr(lambda_runtime, "_ask", _interrupt)
+    monkeypatch.setattr(os, "killpg", killpg)
+    with pytest.raises(KeyboardInterrupt):
+        invoke(function, "{}")
+    assert ended == [signal.SIGKILL]
+
+
+def _interrupt(*_: object) -> str:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("system", "machine"), [("Darwin", "arm64"), ("Linux", "riscv64")])
+def test_another_machine_is_told_in_one_line(
+    function: Function, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    with pytest.raises(RuntimeUnavailableError, match=r"`sam local invoke` does the same$") as told:
+        invoke(function, "{}")
+    assert "\n" not in str(told.value)
+
+
+def test_an_event_is_a_file_or_a_name(tmp_path: Path) -> None:
+    own = tmp_path / "own.json"
+    own.write_text('{"a": 1}', "utf-8")
+    assert command.find_event(str(own)) == '{"a": 1}'
+    expected = (command.EVENTS / "upload_users.json").read_text("utf-8")
+    assert command.find_event("upload_users") == expected
+    assert command.find_event("upload_users.json") == expected
+
+
+def test_an_event_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there are .*upload_users, "):
+        command.find_event("uploaded")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", "utf-8")
+    with pytest.raises(UserError, match="is no JSON"):
+        command.find_event(str(broken))
+
+
+class FakeCloud:
+    """A cloud with two of the stack's functions."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, build: Path) -> None:
+        self._deployed = [
+            command.Deployed(logical_id, _configuration(module))
+            for logical_id, module in (
+                ("PinInputsFunction", "pin_inputs"),
+                ("ReceiveUploadFunction", "receive_upload"),
+            )
+        ]
+        monkeypatch.setattr(command, "deployed_functions", lambda _: self._deployed)
+        monkeypatch.setattr(command, "BUILD", build)
+        for one in self._deployed:
+            (build / "template" / one.logical_id).mkdir(parents=True)
+
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL": "https://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "root"}
+
+    def client(self, service: str) -> FakeCloud:
+        assert service == "sts"
+        return self
+
+    def assume_role(self, RoleArn: str, RoleSessionName: str) -> Any:  # noqa: N803
+        assert RoleSessionName
+        keys = {"AccessKeyId": RoleArn, "SecretAccessKey": "s", "SessionToken": "t"}
+        return {"Credentials": keys}
+
+
+def _configuration(module: str) -> dict[str, Any]:
+    return {
+        "FunctionName": f"stack-{module}-XYZ",
+        "Handler": f"handlers.{module}.handler",
+        "Role": f"role-of-{module}",
+        "MemorySize": 512,
+        "Timeout": 120,
+        "Environment": {"Variables": {"BUCKET": "rental-data"}},
+    }
+
+
+@pytest.mark.parametrize("words", ["receive_upload", "ReceiveUploadFunction"])
+def test_a_function_goes_by_either_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
+    cloud: Any = FakeCloud(monkeypatch, tmp_path)
+    assert command.find_function(cloud, words) == Function(
+        name="stack-receive_upload-XYZ",
+        handler="handlers.receive_upload.handler",
+        package=tmp_path / "template" / "ReceiveUploadFunction",
+        memory_mb=512,
+        timeout_seconds=120,
+        environment={
+            "AWS_ENDPOINT_URL": "https://127.0.0.1:1",
+            "AWS_ACCESS_KEY_ID": "role-of-receive_upload",
+            "AWS_SECRET_ACCESS_KEY": "s",
+            "AWS_SESSION_TOKEN": "t",
+            "BUCKET": "rental-data",
+        },
+    )
+
+
+def test_another_name_is_told_with_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud: Any = FakeCloud(monkeypatch, tmp_path)
+    with pytest.raises(UserError, match="there are pin_inputs, receive_upload"):
+        command.find_function(cloud, "upload")
+
+
+def test_without_a_cloud_it_says_what_to_do_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("cli.reach.LOCAL", tmp_path)
+    monkeypatch.setattr("cli.reach.CLOUD", tmp_path / "cloud")
+    result = CliRunner().invoke(app, ["invoke", "receive_upload", "upload_users"])
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == "no local cloud is running: ./run local up starts one"

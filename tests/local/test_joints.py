@@ -1,0 +1,85 @@
+"""The additions fit the emulator that is pinned, and tell when they do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from local.additions import ADDITIONS, joint
+from local.cloud import PROJECT
+
+MODULE = "ministack.services.stepfunctions"
+
+
+@pytest.fixture(autouse=True)
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The emulator's module as it is, before and after the test."""
+    target = joint.found(MODULE, "reset")
+    monkeypatch.setattr(joint, "_replaced", {})
+    yield
+    sys.modules[MODULE].reset = target  # type: ignore[attr-defined]
+
+
+def other(data: str) -> str:
+    return data
+
+
+@pytest.mark.parametrize("addition", ADDITIONS)
+def test_each_addition_fits_the_pinned_emulator(addition: str) -> None:
+    # In a process of its own: what one replaces, no other test shall see.
+    code = f"from local.additions import {addition} as a; a.install(); a.install()"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env={"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "AUTH": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_all_additions_fit_together() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from local import additions; additions.install()"],
+        cwd=PROJECT,
+        env={"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "AUTH": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_name_that_is_gone_is_told_with_addition_and_version() -> None:
+    with pytest.raises(joint.JointError) as told:
+        joint.replace(MODULE, "no_such_thing", other)
+    assert __name__ in str(told.value)
+    assert f"{MODULE}.no_such_thing" in str(told.value)
+    assert "MiniStack 1." in str(told.value)
+
+
+def test_other_parameters_are_told() -> None:
+    with pytest.raises(joint.JointError, match=r"_start_execution of MiniStack .* takes \('data',"):
+        joint.replace(MODULE, "_start_execution", other, ("data", "more"))
+
+
+def test_a_table_that_is_none_is_told() -> None:
+    with pytest.raises(joint.JointError, match="is no dict"):
+        joint.add_entry(MODULE, "logger", "key", other)
+
+
+def test_what_stood_there_is_given_back_each_time() -> None:
+    original = joint.found(MODULE, "reset")
+    assert joint.replace(MODULE, "reset", other) is original
+    assert joint.replace(MODULE, "reset", other) is original
+    assert joint.found(MODULE, "reset") is other
+
+
+def test_two_additions_in_one_place_are_told() -> None:
+    joint.replace(MODULE, "reset", other)
+    with pytest.raises(joint.JointError, match="already replaced by"):
+        joint.replace(MODULE, "reset", pytest.fail)
