@@ -1,4 +1,4 @@
-"""Which resources IAM looks at when Glue, Athena or Logs is called: those that AWS looks at.
+"""Which resources IAM looks at when Glue, Athena, Logs or S3 is called: those that AWS looks at.
 
 MiniStack takes a crawler's name for a table's, looks at the database alone where a table is asked
 for, and knows neither the workgroup of a query that goes on nor the log stream that is written. AWS
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from local.additions.bucket_keys import refusal_of_key
 from local.additions.cluster_permissions import resource_of as cluster_of
 from local.additions.joint import found, replace
 
@@ -81,6 +82,8 @@ def _decide(
         denied = decide(access_key_id, iam_action, service, region, arn, service_context)
         if denied:
             return denied
+    if service == "s3":
+        return refusal_of_key(decide, access_key_id, iam_action, region, resource_arn)
     return None
 
 

@@ -2,90 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
 from itertools import chain
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import running
-from pipeline.catalogue import questions, row_counts, views
+from pipeline.catalogue import questions, row_counts
 from tests.functional.test_sql import FILES
-from tests.local.lake import COLUMNS, DATABASE, Lake, make_lake, names, parquet, without
+from tests.local.lake import COLUMNS, DATABASE, Lake, names, parquet
+from tests.local.two_runs import OTHER, RUN, two_runs
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("lake")
-RUN, OTHER = "2026-11-run", "2026-12-other"
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    """Two runs, catalogued; readers are to see the first."""
-    with running(tmp_path_factory.mktemp("cloud")) as cloud:
-        lake = make_lake(cloud)
-        for table in COLUMNS:
-            lake.put_rows(table, RUN)
-            lake.put_rows(table, OTHER)
-        _put_run(lake, RUN, "100.50")
-        _put_run(lake, OTHER, "999.99")
-        assert lake.crawl()["Status"] == "SUCCEEDED"
-        lake.point_to(RUN, "2026-11-23T08:00:00.000000Z", **_COUNTED)
-        for view in views(personal_data=False):
-            assert lake.run(view.text)["Status"]["State"] == "SUCCEEDED"
+    with two_runs(tmp_path_factory.mktemp("cloud")) as lake:
         yield lake
-
-
-_COUNTED = {
-    "batch": "raw/",
-    "datasets": [{"dataset": "rentals", "read": 3, "accepted": 2, "rejected": 1}],
-    "reasons": [{"dataset": "rentals", "reason": "missing_user_id", "rows": 1}],
-    "warnings": [],
-}
-
-
-def _put_run(lake: Lake, run_id: str, amount: str) -> None:
-    """Two rentals on one day, of which one has no end; every table adds up to them."""
-    money, total = Decimal(amount), 2 * Decimal(amount)
-    lake.put_rows(
-        "rentals",
-        run_id,
-        {"rental_id": "1", "total_amount": money, "rental_start_time": "2026-11-01 10:00:00"},
-        {"rental_id": "012e4", "total_amount": money},
-    )
-    lake.put_rows(
-        "location_metrics",
-        run_id,
-        {"location_id": "7", "city": 'New "York", NY', "total_revenue": total},
-    )
-    lake.put_rows(
-        "vehicle_metrics",
-        run_id,
-        {"vehicle_type": "basic", "total_rentals": 2, "total_revenue": total},
-    )
-    lake.put_rows(
-        "daily_metrics",
-        run_id,
-        {"rental_date": date(2026, 11, 1), "total_transactions": 2, "total_revenue": total},
-    )
-    lake.put_rows(
-        "transaction_metrics",
-        run_id,
-        {
-            "total_transactions": 2,
-            "total_revenue": total,
-            "average_transaction": money,
-            "first_rental_date": date(2026, 11, 1),
-        },
-    )
-    lake.put_rows(
-        "user_metrics",
-        run_id,
-        {"user_id": "0012", "total_transactions": 2, "total_spending": total},
-    )
 
 
 # --- the project's own SQL -------------------------------------------------------------------
@@ -392,64 +329,3 @@ def test_a_view_that_was_changed_meanwhile_says_so(lake: Lake) -> None:
     lake.ask("SELECT one FROM contested")
     assert lake.run("DROP VIEW contested")["Status"]["State"] == "SUCCEEDED"
     assert "TABLE_NOT_FOUND" in lake.reason("SELECT one FROM contested")
-
-
-# --- what whoever asks may do ----------------------------------------------------------------
-
-
-def test_the_templates_role_is_enough(lake: Lake) -> None:
-    athena = lake.session(lake.policy_of("PublishResultsRole"))("athena")
-    assert lake.run(views(personal_data=False)[0].text, athena=athena)["Status"]["State"] == (
-        "SUCCEEDED"
-    )
-    query = row_counts(RUN)
-    assert len(lake.ask(query.text, *query.parameters, athena=athena)) == 1 + len(COLUMNS)
-
-
-@pytest.mark.parametrize(
-    ("sid", "words"),
-    [
-        ("CatalogueAndViews", "not authorized to perform: glue:GetDatabase"),
-        ("WhatAthenaLooksAt", "not authorized to perform: glue:GetDatabase"),
-        ("WhatIsQueried", "Permission denied on S3 path: s3://"),
-        ("Answers", "Access denied when writing output to url: s3://"),
-    ],
-)
-def test_a_query_may_do_what_whoever_starts_it_may_do(lake: Lake, sid: str, words: str) -> None:
-    policy = without(lake.policy_of("PublishResultsRole"), sid)
-    athena = lake.session(policy)("athena")
-    assert words in lake.reason("SELECT * FROM rentals", athena=athena)
-
-
-@pytest.mark.parametrize(
-    ("sid", "words"),
-    [
-        ("Queries", "athena:StartQueryExecution"),
-        ("BucketOfQueries", "Unable to verify/create output bucket"),
-    ],
-)
-def test_a_query_is_not_started_for_who_may_not(lake: Lake, sid: str, words: str) -> None:
-    policy = without(lake.policy_of("PublishResultsRole"), sid)
-    with pytest.raises(ClientError) as caught:
-        lake.run("SELECT 1", athena=lake.session(policy)("athena"))
-    assert words in str(caught.value)
-
-
-def test_table_database_and_catalogue_have_to_be_allowed(lake: Lake) -> None:
-    policy = lake.policy_of("PublishResultsRole")
-    for lacking in (":catalog", f":database/{DATABASE}", f":table/{DATABASE}/*"):
-        narrow = json.loads(json.dumps(policy))
-        (statement,) = [one for one in narrow["Statement"] if one["Sid"] == "CatalogueAndViews"]
-        statement["Resource"] = [arn for arn in statement["Resource"] if not arn.endswith(lacking)]
-        client = lake.session(narrow)
-        with pytest.raises(ClientError, match="AccessDeniedException"):
-            client("glue").get_table(DatabaseName=DATABASE, Name="rentals")
-        reason = lake.reason("SELECT * FROM rentals", athena=client("athena"))
-        assert reason.startswith("Insufficient permissions to execute the query.")
-
-
-def test_an_answer_is_read_with_the_rights_of_who_asks_for_it(lake: Lake) -> None:
-    ended = lake.run("SELECT 1")
-    athena = lake.session(without(lake.policy_of("PublishResultsRole"), "Answers"))("athena")
-    with pytest.raises(ClientError, match="Could not find results"):
-        athena.get_query_results(QueryExecutionId=ended["QueryExecutionId"])
