@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LONGEST_CELL = 28
+_LONGEST_CELL = 48
 
 
 @dataclass(frozen=True)

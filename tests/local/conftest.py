@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local import deployment
-from local.cloud import Cloud, running
+from local.cloud import PROJECT, Cloud, start, stop
 from local.mail import confirm_subscriptions
 from tests.local.stack import Stack
 
 _SHARED = {"cloud", "stack"}
+# What the pipeline's jobs come to without Spark; any other program gets the real one.
+_QUICK_SPARK = """\
+#!/bin/sh
+case " $* " in
+    *"/transformation_job.py "* | *"/kpis.py "*)
+        PYTHONPATH={paths} exec {python} -P -m tests.support.quick_spark "$@"
+        ;;
+esac
+exec {spark} "$@"
+"""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
@@ -23,10 +36,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `spark-submit` that takes a second for a job of the pipeline."""
+    folder = tmp_path_factory.mktemp("programs")
+    script = folder / "spark-submit"
+    words = {
+        "paths": f"{PROJECT}:{PROJECT / 'src'}",
+        "python": sys.executable,
+        "spark": str(Path(sys.executable).parent / "spark-submit"),
+    }
+    quoted = {name: shlex.quote(word) for name, word in words.items()}
+    script.write_text(_QUICK_SPARK.format(**quoted))
+    script.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[Cloud]:
     """A cloud with nothing in it but what other tests made."""
-    with running(tmp_path_factory.mktemp("cloud")) as cloud:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_PROGRAMS", str(programs))
+        cloud = start(tmp_path_factory.mktemp("cloud"))
+    try:
         yield cloud
+    finally:
+        stop(cloud.folder)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,17 @@
 
 It runs where a step of the local cloud does: a bucket lies in `s3/<bucket>`. What it writes is what
 the jobs would; only the end-to-end tests that are about Spark pay for Spark.
+
+A run whose id begins with HANGS leaves a file of that name in its folder, and waits until it is
+ended; so it is with BREAKS, but that its KPI job fails once the other one is under way.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +27,11 @@ from contract import layout
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from tests.oracle import Expected, RefusedFileError, expected
+from tests.support.waiting import wait_until
 
+HANGS = "hangs"
+BREAKS = "breaks"
+BROKEN = "it breaks, as it was told"
 _TYPES = {"string": "VARCHAR", "int": "INTEGER", "timestamp": "TIMESTAMPTZ"}
 
 
@@ -31,18 +40,29 @@ def main(words: Sequence[str]) -> int:
     script = next(word for word in words if word.endswith(".py"))
     options = _options(words[list(words).index(script) + 1 :])
     job = Path(script).stem
+    if options.run_id.startswith((HANGS, BREAKS)):
+        if options.run_id.startswith(BREAKS) and job == "kpis":
+            wait_until(lambda: any(Path("..").glob(f"*/{HANGS}")))
+            _say(job, BROKEN)
+            return 1
+        Path(HANGS).write_text(f"{os.getpid()}\n")
+        signal.pause()
     try:
         found = expected(_local(options.input), personal_data=options.personal_data)
     except RefusedFileError as error:
-        print(f"00:00:00 {job}: {error}", file=sys.stderr)
+        _say(job, str(error))
         return 2
     output = _local(options.output)
     if job == "kpis":
         _write_kpis(found, output, options)
     else:
         _write_accepted(found, output, options.run_id)
-    print(f"00:00:00 {job}: run {options.run_id} is complete", file=sys.stderr)
+    _say(job, f"run {options.run_id} is complete")
     return 0
+
+
+def _say(job: str, words: str) -> None:
+    print(f"{job}: {words}", file=sys.stderr)
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
