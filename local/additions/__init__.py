@@ -6,6 +6,7 @@ from importlib import import_module
 
 ADDITIONS = (
     "resources",
+    "bucket_keys",
     "permissions",
     "executions",
     "history",

@@ -1,7 +1,7 @@
 """Which IAM actions the source asks for: what its calls are named in policies, and what they imply.
 
 A call is the action of its own name unless a table here says otherwise, with the page of AWS's that
-does. No list of what a role should have stands anywhere.
+does.
 """
 
 from __future__ import annotations
