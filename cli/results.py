@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 import textwrap
@@ -30,7 +31,9 @@ _MAIL_LIMIT = 30.0  # seconds; who mails about an abort hears of it a little lat
 _QUERY_LIMIT_MS = 300_000
 _LOG_LINES = 15
 _LONGEST_CAUSE = 200
-_LOG = re.compile(r"The log: s3://([^/\s]+)/(\S+)")
+_LOGS = re.compile(r"The logs: s3://([^/\s]+)/(\S+/)")
+# The job's words, which Spark passes on, and then Spark's own with the exit code.
+_FILES = ("stdout.gz", "stderr.gz")
 
 
 def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console: Console) -> None:
@@ -82,7 +85,9 @@ def show_failure(
         highlight=False,
         soft_wrap=True,
     )
-    for bucket, key in dict.fromkeys(_LOG.findall("\n".join(mail.body for mail in mails))):
+    folders = dict.fromkeys(_LOGS.findall("\n".join(mail.body for mail in mails)))
+    for (bucket, folder), name in itertools.product(folders, _FILES):
+        key = f"{folder}{name}"
         lines = _log_lines(cloud, bucket, key)
         console.print(f"\nThe end of s3://{bucket}/{key}", style="bold", markup=False)
         for line in lines[-_LOG_LINES:]:

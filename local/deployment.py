@@ -52,6 +52,7 @@ def deploy(
                 "deploy",
                 *("--template-file", str(build_folder / "template" / "template.yaml")),
                 *("--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"),
+                *("--region", cloud.region),
                 *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
                 *("--parameter-overrides", *(f"{name}={value}" for name, value in given.items())),
             )
@@ -120,8 +121,11 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # What the project's samconfig.toml holds (a region, a profile) is meant for AWS.
+    settings = folder / "samconfig.toml"
+    settings.write_text("version = 0.1\n")
     result = subprocess.run(
-        [str(_BIN / "sam"), *words],
+        [str(_BIN / "sam"), *words, "--config-file", str(settings)],
         env={
             **kept,
             # sam looks for the functions' Python there.
