@@ -35,8 +35,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any
     def ended(machine: dict[str, Any], given: dict[str, Answer]) -> dict[str, Any]:
         tasks.update(given)
         create = joint.found(MODULE, "_create_state_machine")
-        create({"name": "any", "definition": json.dumps(machine), "roleArn": ROLE})
-        [arn] = joint.found(MODULE, "_state_machines")
+        made = create({"name": "any", "definition": json.dumps(machine), "roleArn": ROLE})
+        arn = json.loads(made[2])["stateMachineArn"]
         started = joint.found(MODULE, "_start_execution")({"stateMachineArn": arn, "input": "{}"})
         name = json.loads(started[2])["executionArn"]
         execution: dict[str, Any] = joint.found(MODULE, "_executions")[name]
