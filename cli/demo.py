@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.drop import batch_prefix, drop_files, new_batch_name, watch_run
+from cli.drop import NotStartedError, batch_prefix, drop_files, new_batch_name, watch_run
 from cli.errors import UserError
 from cli.inputs import check_folder
-from cli.reach import become_user, demo_folder, how_to_reach, shown, stack_outputs
+from cli.reach import become_user, how_to_reach, shown, stack_outputs, start_for_demo
 from cli.results import show_failure, show_mail_since, show_places, show_results
 from cli.sample import write_sample
-from local.cloud import Cloud, start, stop
+from local.cloud import Cloud, stop
 from local.deployment import deploy
 from local.mail import confirm_subscriptions, read_mails
 
@@ -29,23 +29,24 @@ def demo(folder: Path | None, keep: bool, console: Console) -> int:
 
     The cloud ends with it, whatever happens, unless `keep`. UserError, CloudError, DeploymentError.
     """
-    state = demo_folder()
-    if folder is None:
-        folder = state / "input"
-        with step(f"making {_RENTALS:,} rentals and what belongs to them", console):
-            write_sample(folder, _RENTALS, _DIRT, seed=0)
-    for warning in check_folder(folder):
-        console.print(warning, markup=False)
+    warnings = check_folder(folder) if folder else []
     with step("starting the local cloud", console):
-        cloud = start(state, attached=not keep)
+        cloud = start_for_demo(attached=not keep)
     try:
+        if folder is None:
+            folder = cloud.folder / "input"
+            with step(f"making {_RENTALS:,} rentals and what belongs to them", console):
+                write_sample(folder, _RENTALS, _DIRT, seed=0)
+            warnings = check_folder(folder)
+        for warning in warnings:
+            console.print(warning, markup=False)
         set_up(cloud, console)
         return drop_and_show(cloud, folder, new_batch_name(), console)
     finally:
         if keep:
             show_how_to_reach(cloud, console)
         else:
-            stop(state)
+            stop(cloud.folder)
             console.print(
                 "\nThe local cloud has ended, its bucket with it; --keep leaves it running."
             )
@@ -61,7 +62,8 @@ def set_up(cloud: Cloud, console: Console) -> None:
 def drop_and_show(cloud: Cloud, folder: Path, batch: str, console: Console) -> int:
     """Drop the files, follow the run that they become, show what it came to.
 
-    0 if it succeeded, else 1. UserError where the stack is not deployed, or no run starts.
+    0 if it succeeded and was mailed, else 1. UserError where the stack is not deployed, or files
+    were refused.
     """
     become_user(cloud)
     names = stack_outputs(cloud)
@@ -71,15 +73,19 @@ def drop_and_show(cloud: Cloud, folder: Path, batch: str, console: Console) -> i
     known = len(read_mails(cloud.mailbox))
     with step(f"dropping four files into s3://{names['Bucket']}/{prefix}", console):
         run_id = drop_files(cloud, names["Bucket"], folder, prefix)
-    execution = watch_run(cloud, names, prefix, run_id, console)
-    is_good = execution["status"] == "SUCCEEDED"
+    try:
+        execution = watch_run(cloud, names, prefix, run_id, console)
+    except NotStartedError as error:
+        console.print(str(error), style="bold red", markup=False, highlight=False)
+        execution = {}
+    is_good = execution.get("status") == "SUCCEEDED"
     if is_good:
         show_results(cloud, names, run_id, console)
     mails = show_mail_since(cloud, known, console)
-    if not is_good:
+    if execution and not is_good:
         show_failure(cloud, execution, mails, console)
     show_places(cloud, names["Bucket"], console)
-    return 0 if is_good else 1
+    return 0 if is_good and mails else 1
 
 
 def show_how_to_reach(cloud: Cloud, console: Console) -> None:

@@ -25,6 +25,10 @@ _START_LIMIT = 60.0  # seconds; the function's first start takes some
 _POLL_SECONDS = 0.2
 
 
+class NotStartedError(Exception):
+    """Four valid files came to nothing, which is not for the user to mend."""
+
+
 def batch_prefix(name: str) -> str:
     """`raw/<name>/`; UserError for a name that is no single folder's."""
     if not name or "/" in name or name != name.strip() or name in {".", ".."}:
@@ -59,8 +63,8 @@ def watch_run(
 ) -> dict[str, Any]:
     """Follow the run's execution to its end; what DescribeExecution says of it then.
 
-    UserError with what is waiting if no execution starts. It asks the ledger, so the process has to
-    be a user of the cloud.
+    If no execution starts: UserError if files were refused, else NotStartedError, both with what is
+    waiting. It asks the ledger, so the process has to be a user of the cloud.
     """
     stepfunctions = cloud.client("stepfunctions")
     arn = execution_arn(outputs["StateMachine"], run_id)
@@ -71,7 +75,9 @@ def watch_run(
             stop=stop_after_delay(_START_LIMIT),
         )(_is_there, stepfunctions, arn)
     except RetryError:
-        raise UserError(what_is_waiting(Ledger(outputs["Ledger"]).batch(prefix))) from None
+        batch = Ledger(outputs["Ledger"]).batch(prefix)
+        kind = UserError if batch.refused else NotStartedError
+        raise kind(what_is_waiting(batch)) from None
     return follow(stepfunctions, arn, console)
 
 

@@ -2,7 +2,7 @@
 
 What they need is imported when they run, since `./run` installs it for them alone.
 """
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415 - that is what these imports inside functions are
 
 from __future__ import annotations
 
@@ -69,12 +69,13 @@ def up() -> None:
 
 @local.command()
 def down() -> None:
-    """End every local cloud that runs, those that a demo kept too; the mails stay."""
+    """End the local cloud, and those that a demo kept; the mails stay."""
     from cli.reach import running_clouds, shown
     from local.cloud import stop
 
     with _failures():
-        clouds = running_clouds()
+        # One that is attached is a demo's that is under way, and ends with it.
+        clouds = [cloud for cloud in running_clouds() if not cloud.is_attached]
         for cloud in clouds:
             stop(cloud.folder)
             console.print(f"ended the local cloud of {shown(cloud.folder)}", highlight=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from cli.errors import UserError
-from local.cloud import Cloud, find
+from local.cloud import Cloud, FolderTakenError, find, start
 from local.deployment import outputs
 from pipeline.aws import forget_clients
 
@@ -41,13 +43,13 @@ def stack_outputs(cloud: Cloud) -> dict[str, str]:
         return {}
 
 
-def demo_folder() -> Path:
-    """Where a demo's cloud can run: beside one that is still there, not on top of it."""
-    folder, number = LOCAL / _DEMO, 1
-    while find(folder) is not None:
-        number += 1
-        folder = LOCAL / f"{_DEMO}-{number}"
-    return folder
+def start_for_demo(*, attached: bool) -> Cloud:
+    """Start a cloud beside those of other demos, not on top of them. CloudError."""
+    for number in count(1):
+        folder = LOCAL / (_DEMO if number == 1 else f"{_DEMO}-{number}")
+        with suppress(FolderTakenError):
+            return start(folder, attached=attached)
+    raise AssertionError("there is always another number")
 
 
 def mailboxes() -> list[Path]:
@@ -66,8 +68,12 @@ def become_user(cloud: Cloud) -> None:
 
 def how_to_reach(cloud: Cloud) -> str:
     """The lines to give a shell whose `aws` and boto3 are to reach the cloud."""
-    exports = (f"export {name}={shlex.quote(text)}" for name, text in cloud.environment().items())
-    return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *exports])
+    exported = cloud.environment()
+    # Any other of these could lead a call past the cloud, to a real account.
+    here = {name for name in os.environ if name.startswith("AWS_")}
+    others = sorted({"AWS_PROFILE", "AWS_SESSION_TOKEN"} | here - set(exported))
+    exports = (f"export {name}={shlex.quote(text)}" for name, text in exported.items())
+    return "\n".join([f"unset {' '.join(others)}", *exports])
 
 
 def shown(path: Path) -> str:

@@ -25,6 +25,7 @@ from local.server import DESCRIPTION, LOCK
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOG = "server.log"
+_STARTING = "starting"
 _START_LIMIT = 60.0  # seconds; it takes about two, but machines can be busy
 _STOP_LIMIT = 10.0
 
@@ -33,9 +34,16 @@ class CloudError(Exception):
     """The server did not start, or did not end; its words say why."""
 
 
+class FolderTakenError(CloudError):
+    """Another local cloud runs, starts or ends on that folder."""
+
+
 @dataclass(frozen=True)
 class Cloud:
-    """A running local cloud, as its server describes it."""
+    """A running local cloud, as its server describes it.
+
+    An attached one belongs to a process that still runs, and ends with it.
+    """
 
     folder: Path
     endpoint: str
@@ -43,6 +51,7 @@ class Cloud:
     region: str
     ca_bundle: Path
     mailbox: Path
+    is_attached: bool
 
     @property
     def log(self) -> Path:
@@ -57,6 +66,7 @@ class Cloud:
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
             **_past_proxies(),
         }
 
@@ -71,12 +81,30 @@ def start(folder: Path, *, attached: bool = True) -> Cloud:
     """Start a cloud whose state lies in `folder`; it answers when this returns.
 
     An attached one ends with this process, however that ends; the other lives until `stop`.
-    CloudError if one runs there already, or if it does not start.
+    FolderTakenError; CloudError if it does not start.
     """
     folder = folder.resolve()
-    if find(folder) is not None:
-        raise CloudError(f"a local cloud already runs on {folder}")
     folder.mkdir(parents=True, exist_ok=True)
+    # What lies there is people's rows, in part, and the server's key.
+    folder.chmod(0o700)
+    with _alone_at(folder):
+        return _start(folder, attached=attached)
+
+
+@contextmanager
+def _alone_at(folder: Path) -> Iterator[None]:
+    """Keep others from starting there; FolderTakenError if they do, or if a server has it."""
+    with (folder / _STARTING).open("w") as starting:
+        try:
+            fcntl.flock(starting, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderTakenError(f"another local cloud is starting on {folder}") from None
+        if _is_locked(folder):
+            raise FolderTakenError(f"a local cloud already runs on {folder}")
+        yield
+
+
+def _start(folder: Path, *, attached: bool) -> Cloud:
     (folder / DESCRIPTION).unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "local.server", str(folder)]
     with (folder / LOG).open("w") as log:
@@ -126,6 +154,7 @@ def find(folder: Path) -> Cloud | None:
         words["region"],
         Path(words["ca_bundle"]),
         Path(words["mailbox"]),
+        words["attached"],
     )
 
 

@@ -122,6 +122,7 @@ def _lock(folder: Path) -> Iterator[None]:
 def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     # What the project's samconfig.toml holds (a region, a profile) is meant for AWS.
+    folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "samconfig.toml"
     settings.write_text("version = 0.1\n")
     result = subprocess.run(

@@ -85,6 +85,7 @@ def _run(folder: Path, *, attached: bool) -> None:
                 "region": REGION,
                 "ca_bundle": str(certificate.bundle),
                 "mailbox": str(folder / "mailbox"),
+                "attached": attached,
             },
             indent=2,
         )

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from local.additions.answers import Answer, accepted, refused
 from local.additions.athena_run import Run, StoppedError
 from local.additions.athena_sql import MalformedQueryError, QueryError, is_query, parse
 from local.additions.athena_tables import TooMuchScannedError
@@ -36,8 +37,6 @@ _log = logging.getLogger("athena")
 _lock = threading.Lock()
 _runs: dict[str, Run] = {}
 _originals: dict[str, Callable[..., Any]] = {}
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 class _InvalidRequestError(Exception):
@@ -61,12 +60,14 @@ async def _handle_request(
     action = headers.get("x-amz-target", "").partition(".")[2]
     ours: Callable[[dict[str, Any], Caller], dict[str, Any]] | None = _ACTIONS.get(action)
     if ours is None:
-        original = _originals["handle_request"]
-        return await original(method, path, headers, body, query_params)  # type: ignore[no-any-return]
+        original = _originals["handle_request"](method, path, headers, body, query_params)
+        answer: Answer = await original
+        return answer
     found("ministack.services.athena", "_ensure_default_workgroup")()
     # In a thread, since it asks this very server for more.
     respond = partial(_respond, ours, body, headers, query_params)
-    return await found("ministack.core.concurrency", "run_reentrant")(respond)  # type: ignore[no-any-return]
+    ours_answer: Answer = await found("ministack.core.concurrency", "run_reentrant")(respond)
+    return ours_answer
 
 
 def _respond(
@@ -75,16 +76,13 @@ def _respond(
     headers: dict[str, str],
     query_params: dict[str, Any],
 ) -> Answer:
-    refuse = found("ministack.core.responses", "error_response_json")
     try:
-        answer = action(json.loads(body or b"{}"), caller_of(headers, query_params))
+        return accepted(action(json.loads(body or b"{}"), caller_of(headers, query_params)))
     except UnknownCallerError as error:
-        return refuse("UnrecognizedClientException", str(error), 400)  # type: ignore[no-any-return]
+        return refused("UnrecognizedClientException", str(error))
     except _InvalidRequestError as error:
-        return refuse(  # type: ignore[no-any-return]
-            "InvalidRequestException", str(error), 400, extra={"AthenaErrorCode": error.code}
-        )
-    return found("ministack.core.responses", "json_response")(answer)  # type: ignore[no-any-return]
+        more = {"AthenaErrorCode": error.code}
+        return refused("InvalidRequestException", str(error), extra=more)
 
 
 def _start(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -275,10 +273,11 @@ def _results(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
 
 def _execution(request: dict[str, Any]) -> dict[str, Any]:
     query_id = request.get("QueryExecutionId", "")
-    execution = found("ministack.services.athena", "_executions").get(query_id)
+    executions = found("ministack.services.athena", "_executions")
+    execution: dict[str, Any] | None = executions.get(query_id)
     if execution is None:
         raise _InvalidRequestError(f"QueryExecution {query_id} was not found")
-    return execution  # type: ignore[no-any-return]
+    return execution
 
 
 _ACTIONS = {

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from local.additions.answers import Answer
 from local.additions.instance_profiles import role_named, role_of_profile
 from local.additions.joint import found, replace
 
@@ -19,7 +20,6 @@ _ACTIONS = "ministack.core.iam_actions"
 _EMR = "ministack.services.emr"
 
 Keys = dict[str, Any]
-Answer = tuple[int, dict[str, str], bytes]
 _originals: dict[str, Callable[..., Any]] = {}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, retry_if_result, wait_fixed
 
+from local.additions.answers import plain_json
 from local.additions.executions import check_running, failure
 
 _POLL_SECONDS = 0.25
@@ -120,16 +121,10 @@ def _is_throttled(error: BaseException) -> bool:
 
 
 def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = _plain(value)
+    plain: dict[str, Any] = plain_json(value, _milliseconds)
     return plain
 
 
-def _plain(value: Any) -> Any:
-    """The value as JSON has it, times in milliseconds as these integrations write them."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if isinstance(value, datetime):
-        return int(value.timestamp() * 1000)
-    return value
+def _milliseconds(moment: datetime) -> int:
+    """A time as these integrations write it."""
+    return int(moment.timestamp() * 1000)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.additions import cluster_permissions
+from local.additions.answers import Answer, accepted, refused
 from local.additions.client import NotAssumableError, check_trust
 from local.additions.cluster_life import USER_REQUEST, ClusterLife, Record, set_state
 from local.additions.cluster_rules import RefusedError, check_level, check_new_cluster, check_steps
@@ -28,8 +29,6 @@ _USUAL_START = 1.0
 
 _lives: dict[str, ClusterLife] = {}
 _originals: dict[str, Callable[..., Any]] = {}
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def install() -> None:
@@ -53,9 +52,8 @@ def _refusing(call: Callable[[Record], Answer]) -> Callable[[Record], Answer]:
     def answer(data: Record) -> Answer:
         try:
             return call(data)
-        except RefusedError as refused:
-            refusal = found("ministack.core.responses", "error_response_json")
-            return refusal(refused.code, str(refused), 400)  # type: ignore[no-any-return]
+        except RefusedError as error:
+            return refused(error.code, str(error))
 
     return answer
 
@@ -149,7 +147,7 @@ def _terminate_job_flows(data: Record) -> Answer:
         )
     for life in lives.values():
         life.end(USER_REQUEST)
-    return _answer({})
+    return accepted({})
 
 
 def _cancel_steps(data: Record) -> Answer:
@@ -165,7 +163,7 @@ def _cancel_steps(data: Record) -> Answer:
             if problem
             else {"StepId": step_id, "Status": "SUBMITTED"}
         )
-    return _answer({"CancelStepsInfoList": infos})
+    return accepted({"CancelStepsInfoList": infos})
 
 
 def _life(cluster_id: str) -> ClusterLife:
@@ -173,11 +171,6 @@ def _life(cluster_id: str) -> ClusterLife:
     if cluster_id not in found(_EMR, "_clusters") or cluster_id not in _lives:
         raise RefusedError("Specified job flow ID does not exist.")
     return _lives[cluster_id]
-
-
-def _answer(body: Record) -> Answer:
-    answer: Answer = found("ministack.core.responses", "json_response")(body)
-    return answer
 
 
 def _kill_all() -> None:

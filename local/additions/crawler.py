@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from local.additions.answers import Answer, accepted, refused
 from local.additions.client import NotAssumableError, client
 from local.additions.crawl import find_tables
 from local.additions.crawl_catalogue import CrawlCatalogue, CrawlError
@@ -25,8 +26,6 @@ _GLUE = "ministack.services.glue"
 
 _log = logging.getLogger("crawler")
 _lock = threading.Lock()
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 class _StoppedError(Exception):
@@ -44,16 +43,16 @@ def _start_crawler(data: dict[str, Any]) -> Answer:
     crawler = found(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
-            return _refusal("EntityNotFoundException", f"Crawler with name {name} does not exist")
+            return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
         if crawler["State"] != "READY":
-            return _refusal(
+            return refused(
                 "CrawlerRunningException", f"Crawler with name {name} has already started"
             )
         crawler["State"] = "RUNNING"
     found("ministack.core.concurrency", "spawn_background")(
         _crawl, crawler, thread_name=f"crawler-{name}"
     )
-    return found("ministack.core.responses", "json_response")({})  # type: ignore[no-any-return]
+    return accepted({})
 
 
 def _stop_crawler(data: dict[str, Any]) -> Answer:
@@ -61,17 +60,13 @@ def _stop_crawler(data: dict[str, Any]) -> Answer:
     crawler = found(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
-            return _refusal("EntityNotFoundException", f"Crawler with name {name} does not exist")
+            return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
         if crawler["State"] == "READY":
-            return _refusal("CrawlerNotRunningException", f"Crawler with name {name} isn't running")
+            return refused("CrawlerNotRunningException", f"Crawler with name {name} isn't running")
         if crawler["State"] == "STOPPING":
-            return _refusal("CrawlerStoppingException", f"Crawler with name {name} is stopping")
+            return refused("CrawlerStoppingException", f"Crawler with name {name} is stopping")
         crawler["State"] = "STOPPING"
-    return found("ministack.core.responses", "json_response")({})  # type: ignore[no-any-return]
-
-
-def _refusal(code: str, message: str) -> Answer:
-    return found("ministack.core.responses", "error_response_json")(code, message, 400)  # type: ignore[no-any-return]
+    return accepted({})
 
 
 def _crawl(crawler: dict[str, Any]) -> None:

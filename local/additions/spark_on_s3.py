@@ -82,8 +82,11 @@ def prepare(
             for name in sorted(places.buckets)
         },
     }
+    # Java does not ask TMPDIR, and leaves a file of its figures in the system's folder.
+    java = [f"-Djava.io.tmpdir={folder / 'tmp'}", "-XX:-UsePerfData"]
     if size < SMALL_BYTES:
-        settings["spark.driver.extraJavaOptions"] = SHORT_LIVED_JAVA
+        java.append(SHORT_LIVED_JAVA)
+    settings["spark.driver.extraJavaOptions"] = " ".join(java)
     configuration = folder / "conf"
     configuration.mkdir()
     lines = (f"{name} {value}\n" for name, value in settings.items())

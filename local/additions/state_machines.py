@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
 from typing import Any
 
 from local import ACCOUNT, REGION
+from local.additions.answers import Answer, refused
 from local.additions.client import NotAssumableError, check_trust
 from local.additions.executions import MODULE
 from local.additions.joint import add_entry, found, replace
@@ -69,15 +69,13 @@ def _provision(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
     return _originals["provision"](logical_id, props, stack_name)
 
 
-def _refusal(data: dict[str, Any]) -> Any:
+def _refusal(data: dict[str, Any]) -> Answer | None:
     lacking = _lacking(
         data.get("roleArn", ""), data.get("definition", ""), data.get("loggingConfiguration") or {}
     )
     if not lacking:
         return None
-    return found("ministack.core.responses", "error_response_json")(
-        "AccessDeniedException", lacking, HTTPStatus.BAD_REQUEST
-    )
+    return refused("AccessDeniedException", lacking)
 
 
 def _lacking(role_arn: str, definition: str, logging: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.model import StructureShape
 
 from local.additions import cluster_tasks
+from local.additions.answers import plain_json
 from local.additions.client import NotAssumableError, client
 from local.additions.executions import MODULE, check_running, current, failure
 from local.additions.joint import found, replace
@@ -150,15 +151,10 @@ def _invoke_function(caller: Any, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(answer: dict[str, Any]) -> Any:
-    return _plain({name: value for name, value in answer.items() if name != "ResponseMetadata"})
+    told = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+    return plain_json(told, _iso)
 
 
-def _plain(value: Any) -> Any:
-    """The value as JSON has it, times as the SDK integrations write them."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return value
+def _iso(moment: datetime) -> str:
+    """A time as the SDK integrations write it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

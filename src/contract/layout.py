@@ -69,6 +69,11 @@ def run_report(run_id: str, name: str) -> str:
     return f"reports/{run_id}/{name}"
 
 
+def step_logs(cluster_id: str, step_id: str) -> str:
+    """The folder where EMR puts what a step wrote, below the state machine's LogUri."""
+    return f"logs/emr/{cluster_id}/steps/{step_id}"
+
+
 def scripts(release: str) -> str:
     """The folder of one release of the Spark jobs."""
     return f"emr-scripts/{release}"

@@ -13,7 +13,7 @@ from pipeline.evidence import Evidence, gather
 from pipeline.failure_mail import ended_cause, failed, what_readers_see
 from pipeline.failures import Failure
 from pipeline.mail import Mailer
-from pipeline.runs import Runs
+from pipeline.pointer import published_run_id
 
 # EMR puts logs into the bucket every five minutes.
 _PATIENCE_SECONDS = 300
@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     evidence = gather(settings.bucket, cluster_id, patience) if cluster_id else Evidence()
     published = ""
     with evidence.looking_at("The ledger's note of the published run"):
-        published = what_readers_see(run_id, Runs(settings.ledger_table).published())
+        published = what_readers_see(run_id, published_run_id(settings.ledger_table))
     mail = failed(
         run_id,
         batch,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from contract.datasets import DATASETS, Dataset
+from contract.datasets import DATASETS
 from pipeline.clock import utc_moment
 from pipeline.ledger import Batch
 from pipeline.mail import Mail
-from pipeline.words import bounded
+from pipeline.upload_mails import file_by_file
 
 
 def is_overdue(batch: Batch, hours: float, now: str) -> bool:
@@ -21,19 +21,11 @@ def is_overdue(batch: Batch, hours: float, now: str) -> bool:
 def incomplete(batch: Batch) -> Mail:
     """Which files of the batch came, which are missing, and which were refused and why."""
     missing = [dataset.file for dataset in DATASETS if dataset.name not in batch.files]
-    lines = "\n".join(_line(batch, dataset) for dataset in DATASETS)
     return Mail(
         f"Batch incomplete: {batch.prefix} lacks {', '.join(missing)}",
         f"The batch {batch.prefix} has waited since {batch.waiting_since}, and nothing was started"
-        f" yet.\n\n{lines}\n\n"
+        f" yet.\n\n{file_by_file(batch)}\n\n"
         f"Drop what is missing into {batch.prefix} and the batch starts by itself. This is not told"
         " again for 90 days.\n",
     )
 
-
-def _line(batch: Batch, dataset: Dataset) -> str:
-    file, refused = batch.files.get(dataset.name), batch.refused.get(dataset.name)
-    state = f"came, uploaded at {file.uploaded_at}" if file else "missing"
-    if refused:
-        state += f"; the newest upload was refused: {bounded(refused.problems)}"
-    return f"  {dataset.file}: {state}"

@@ -16,6 +16,7 @@ from pipeline.failures import failure_of, published_status
 from pipeline.incomplete import incomplete, is_overdue
 from pipeline.ledger import Batch, Ledger
 from pipeline.mail import Mailer
+from pipeline.pointer import published_run_id
 from pipeline.runs import Runs
 from pipeline.starting import start_what_is_complete
 from pipeline.subscriptions import Unconfirmed, is_confirmed
@@ -71,6 +72,7 @@ class Patrol:
         self._state_machine_arn = state_machine_arn
         self._topic_arn = topic_arn
         self._ledger = Ledger(ledger_table)
+        self._ledger_table = ledger_table
         self._runs = Runs(ledger_table)
         self._unconfirmed = Unconfirmed(ledger_table)
         self._mailer = mailer
@@ -159,7 +161,7 @@ class Patrol:
             self._found.runs.append(execution.run_id)
 
     def _tell_end(self, execution: Execution, batch: str) -> bool:
-        published = what_readers_see(execution.run_id, self._runs.published())
+        published = what_readers_see(execution.run_id, published_run_id(self._ledger_table))
         mail = ended(
             execution,
             batch,

@@ -51,6 +51,12 @@ def take_pointer(ledger_table: str, run: Run) -> Pointer:
     raise RetryLaterError(f"the pointer was moved by others {_TRIES} times in a row")
 
 
+def published_run_id(ledger_table: str) -> str | None:
+    """The run that has the pointer; null if none was ever published."""
+    held = _held(Table(ledger_table))
+    return held.run_id if held else None
+
+
 def show(bucket: str, pointer: Pointer, batch: str, report: TransformationReport) -> None:
     """Put the object that turns readers to the run; the same content each time."""
     client("s3").put_object(

@@ -1,7 +1,6 @@
-"""The ledger of runs: one item an execution, `run/<run id>`, and the `pointer` of readers.
+"""The ledger of runs: one item an execution, `run/<run id>`.
 
-The state machine writes the runs' items while it lives; here is what is noted for one that could
-not. PublishResults writes the pointer.
+The state machine writes them while it lives; here is what is noted for one that could not.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pipeline.executions import Execution
 from pipeline.table import Table
 
 _RUN = "run/"
-_POINTER = "pointer"
 _REMEMBERED = timedelta(days=90)
 
 
@@ -43,11 +41,6 @@ class Runs:
                     item.get("batch", ""),
                     item.get("started_at", ""),
                 )
-
-    def published(self) -> str | None:
-        """The run that readers see; null if none was ever published."""
-        run_id: str | None = self._table.get(_POINTER).get("run_id")
-        return run_id
 
     def note_failed(self, execution: Execution, reason: str, now: str) -> bool:
         """Note that a run failed, unless its end is noted; false, and nothing changes, if it is.

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
+from contract.layout import step_logs
 from pipeline.aws import client, error_code
 from pipeline.words import bounded
 
@@ -40,7 +41,7 @@ class Step:
     @property
     def log_folder(self) -> str:
         """Where EMR puts what the step's job wrote, below the bucket."""
-        return f"logs/emr/{self.cluster_id}/steps/{self.step_id}/"
+        return f"{step_logs(self.cluster_id, self.step_id)}/"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contract.layout import RAW
 from pipeline.batches import BatchFile
 from pipeline.ledger import Batch
 from pipeline.mail import Mail
+from pipeline.words import bounded
 
 _NAMES = ", ".join(dataset.file for dataset in DATASETS)
 
@@ -44,15 +45,17 @@ def refused(file: BatchFile, problems: str, batch: Batch) -> Mail:
         f"File refused: {file.key}",
         f"{problems}\n\n"
         f"Mend the file and drop it again under the same name; it is checked at once.\n{kept}\n"
-        f"{waiting_for(batch)}\n",
+        f"Batch {batch.prefix}:\n{file_by_file(batch)}\n",
     )
 
 
-def waiting_for(batch: Batch) -> str:
-    """What the batch has and lacks, file by file."""
-    lines = [f"Batch {batch.prefix}:"]
+def file_by_file(batch: Batch) -> str:
+    """What the batch has and lacks, a line a file."""
+    lines = []
     for dataset in DATASETS:
         valid, bad = batch.files.get(dataset.name), batch.refused.get(dataset.name)
         state = f"valid, uploaded at {valid.uploaded_at}" if valid else "missing"
-        lines.append(f"  {dataset.file}: {state}" + (", newest upload refused" if bad else ""))
+        if bad:
+            state += f"; the newest upload was refused: {bounded(bad.problems)}"
+        lines.append(f"  {dataset.file}: {state}")
     return "\n".join(lines)

@@ -27,7 +27,7 @@ from cli.results import show_failure, show_mail_since, show_places, show_results
 from cli.summary import QUESTIONS
 from contract.reports import DatasetCounts, TransformationReport
 from local.additions import mailbox
-from local.cloud import Cloud
+from local.cloud import Cloud, FolderTakenError
 from local.mail import Mail, read_mails
 from pipeline.athena import Answer, Athena, Column, Query
 
@@ -164,18 +164,23 @@ def test_a_mail_on_a_terminal_has_a_frame_with_its_file_s_name(tmp_path: Path) -
     assert "Subject: news" in said(console)
 
 
-def test_the_lines_to_reach_a_cloud_are_a_shell_s(tmp_path: Path) -> None:
+def test_the_lines_to_reach_a_cloud_are_a_shell_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = tmp_path / "it's a bundle.pem"
-    cloud = Cloud(tmp_path, "https://127.0.0.1:1", 1, "eu-west-1", bundle, tmp_path / "mailbox")
-    script = f'{reach.how_to_reach(cloud)}\necho "$AWS_CA_BUNDLE $AWS_ENDPOINT_URL $AWS_PROFILE"'
+    cloud = Cloud(tmp_path, "https://127.0.0.1:1", 1, "eu-west-1", bundle, tmp_path / "m", False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
+    names = ("CA_BUNDLE", "ENDPOINT_URL", "REGION", "PROFILE", "ENDPOINT_URL_S3")
+    told = " ".join(f"$AWS_{name}" for name in names)
+    script = f'{reach.how_to_reach(cloud)}\necho "{told}"'
     shell = subprocess.run(
         ["sh", "-c", script],
-        env={"AWS_PROFILE": "mine"},
+        env={"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "x", "AWS_REGION": "us-east-1"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert shell.stdout == f"{bundle} https://127.0.0.1:1 \n"
+    assert shell.stdout == f"{bundle} https://127.0.0.1:1 eu-west-1  \n"
     assert shlex.quote(str(bundle)) in reach.how_to_reach(cloud)
 
 
@@ -228,7 +233,7 @@ def test_without_a_cloud_status_and_down_say_so() -> None:
 def test_the_demo_checks_its_folder_before_it_starts_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.demo.start", pytest.fail)
+    monkeypatch.setattr("cli.demo.start_for_demo", pytest.fail)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "nothing")])
     assert isinstance(result.exception, UserError)
     assert "is no folder" in str(result.exception)
@@ -238,8 +243,29 @@ def test_a_demo_s_folder_is_not_one_where_a_cloud_runs(
     local_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = {local_folder / "demo", local_folder / "demo-2"}
-    monkeypatch.setattr(reach, "find", lambda folder: object() if folder in taken else None)
-    assert reach.demo_folder() == local_folder / "demo-3"
+
+    def start(folder: Path, *, attached: bool) -> tuple[Path, bool]:
+        if folder in taken:
+            raise FolderTakenError
+        return folder, attached
+
+    monkeypatch.setattr(reach, "start", start)
+    started: Any = reach.start_for_demo(attached=True)
+    assert started == (local_folder / "demo-3", True)
+
+
+def test_down_leaves_a_demo_that_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo, kept = (
+        Cloud(tmp_path / name, "https://x", 1, "eu-west-1", tmp_path, tmp_path, attached)
+        for name, attached in (("demo", True), ("demo-2", False))
+    )
+    ended: list[Path] = []
+    monkeypatch.setattr(reach, "running_clouds", lambda: [demo, kept])
+    monkeypatch.setattr("local.cloud.stop", ended.append)
+    assert CliRunner().invoke(app, ["local", "down"]).exit_code == 0
+    assert ended == [kept.folder]
 
 
 def test_a_step_is_said_with_its_time_and_not_when_it_failed(console: Console) -> None:

@@ -236,3 +236,25 @@ def test_a_run_that_cannot_be_started_does_not_keep_the_others(
 
 def _fail(*_: Any) -> None:
     raise RuntimeError("throttled")
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "behind a delete marker"])
+def test_a_retry_starts_what_is_complete_though_its_file_is_gone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    *first, last = _drop(cloud, ["01", "02", "03", "04"])
+    for event in first:
+        _receive(event)
+    with monkeypatch.context() as patch:
+        crash_after(patch, START.index("UpdateItem") + 1)
+        with pytest.raises(Crash):
+            _receive(last)
+    made = last["detail"]["object"]
+    place = {"Bucket": cloud.bucket, "Key": made["key"]}
+    if deleted:
+        boto3.client("s3").delete_object(**place, VersionId=made["version-id"])
+    else:
+        del made["version-id"]
+        boto3.client("s3").delete_object(**place)
+    assert _receive(last)["outcome"] == "gone"
+    assert len(cloud.executions()) == 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from contract.files import HEAD_BYTES
-from handlers.receive_upload import handler
+from handlers.receive_upload import handler, logger
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
 from tests.functional.conftest import Cloud, Context
@@ -72,7 +75,7 @@ def test_a_file_that_cannot_be_used_is_refused(cloud: Cloud, file: str, way: str
     ((subject, body),) = cloud.mails()
     assert subject == f"File refused: raw/x/{file}"
     assert body.splitlines()[0] == f"raw/x/{file}: {problems}"
-    assert f"{file}: missing, newest upload refused" in body
+    assert f"{file}: missing; the newest upload was refused: raw/x/{file}: " in body
     assert Ledger(cloud.table).batch("raw/x/").files == {}
     assert cloud.executions() == {}
 
@@ -221,3 +224,21 @@ def test_objects_are_looked_up_in_the_stacks_own_bucket() -> None:
     event = upload_event("raw/users.csv", "01")
     event["detail"]["bucket"]["name"] = "other"
     assert _receive(event)["outcome"] == "gone"
+
+
+def test_every_line_of_the_log_names_the_batch(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", written)
+    events = [
+        _drop(cloud, f"raw/x/{file}", GOOD[file], f"0{number}") for number, file in enumerate(GOOD)
+    ]
+    runs = [run for event in events for run in _receive(event)["runs"]]
+    monkeypatch.setenv("LEDGER_TABLE", "gone")
+    with pytest.raises(ClientError):
+        _receive(events[0])
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert len(lines) == len(events) + len(runs) + 1 == 6
+    assert {line["batch"] for line in lines} == {"raw/x/"}
+    assert [line["run"] for line in lines if "run" in line] == runs

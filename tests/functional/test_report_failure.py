@@ -16,8 +16,10 @@ import boto3
 import pytest
 
 from handlers.report_failure import handler
+from pipeline.batches import Run
 from pipeline.failure_mail import next_name
 from pipeline.failures import Failure
+from pipeline.pointer import take_pointer
 from tests.functional.conftest import Cloud, Context
 from tests.support.ended_runs import (
     add_step,
@@ -168,9 +170,7 @@ def test_a_batch_that_is_not_known_is_no_obstacle(cloud: Cloud) -> None:
 )
 def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: str) -> None:
     if published:
-        boto3.client("dynamodb").put_item(
-            TableName=cloud.table, Item={"id": {"S": "pointer"}, "run_id": {"S": published}}
-        )
+        take_pointer(cloud.table, Run(published, "raw/", "2026-10-01T08:00:00.000000Z", ()))
     _report(_event("report_failure", cluster_id=None))
     assert words in cloud.mails()[0][1]
 

@@ -184,7 +184,7 @@ def test_an_incomplete_batch_is_told_once_a_time(cloud: Cloud) -> None:
     assert patrol()["incomplete"] == [BATCH]
     ((subject, body),) = cloud.mails()
     assert subject.startswith("Batch incomplete: raw/2026-11/ lacks vehicles.csv")
-    assert f"users.csv: came, uploaded at {LONG_AGO}" in body
+    assert f"users.csv: valid, uploaded at {LONG_AGO}" in body
     assert "vehicles.csv: missing\n" in body
     assert "rental_transactions.csv: missing; the newest upload was refused: the column" in body
     assert patrol()["incomplete"] == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -263,3 +264,8 @@ def test_what_is_sent_is_json(run: _Run) -> None:
     for name, state in asl.every_state(asl.definition()).items():
         if "Arguments" in state:
             assert json.loads(json.dumps(run.arguments(name))), name
+
+
+def test_the_logs_lie_where_the_failure_report_looks() -> None:
+    uri = _Run(0).arguments("CreateCluster")["LogUri"]
+    assert layout.step_logs("j-1", "s-1") == urlsplit(uri).path.strip("/") + "/j-1/steps/s-1"

@@ -18,6 +18,7 @@ from tests.infra import asl
 from tests.infra.template import (
     FUNCTION,
     PROJECT,
+    as_list,
     handler_module,
     resource,
     resources,
@@ -84,10 +85,8 @@ def test_a_function_has_a_log_group_that_forgets(function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_functions_variables_are_its_settings(function: str) -> None:
-    module = handler_module(function).removeprefix("handlers.")
     fields = dataclasses.fields(getattr(settings, function.removesuffix("Function")))
     variables = resource(function)["Environment"]["Variables"]
-    assert variables.pop("POWERTOOLS_SERVICE_NAME", module) == module
     assert set(variables) == {field.name.upper() for field in fields}
 
 
@@ -188,7 +187,28 @@ def test_the_crawler_looks_at_every_table_and_nowhere_else() -> None:
         f"s3://${{DataBucket}}/kpi_output/{table.name}/" for table in KPI_TABLES
     ]
     assert crawler["TablePrefix"] == "history_"
-    assert json.loads(crawler["Configuration"])["Version"] == 1.0
+    configuration = json.loads(crawler["Configuration"])
+    assert configuration["Version"] == 1.0
+    # bucket, `output`, `users`: runs of another schema stay in their table
+    assert configuration["Grouping"] == {
+        "TableGroupingPolicy": "CombineCompatibleSchemas",
+        "TableLevelConfiguration": 3,
+    }
+    folders = {path.removeprefix("s3://").rstrip("/").count("/") + 1 for path in paths}
+    assert folders == {configuration["Grouping"]["TableLevelConfiguration"]}
+
+
+def test_eventbridge_may_use_the_key_without_a_condition_that_it_cannot_meet() -> None:
+    """Its requests to the key name no source; with a condition dead letters would vanish."""
+    of_events = [
+        statement
+        for statement in resource("DataKey")["KeyPolicy"]["Statement"]
+        if "events.amazonaws.com" in as_list(statement["Principal"].get("Service", []))
+    ]
+    assert [set(statement["Action"]) for statement in of_events] == [
+        {"kms:Decrypt", "kms:GenerateDataKey"}
+    ]
+    assert not any("Condition" in statement for statement in of_events)
 
 
 def test_the_pointers_table_has_what_is_counted_of_a_dataset() -> None:

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -22,7 +24,7 @@ from botocore.exceptions import ClientError
 
 from local import ACCOUNT
 from local import cloud as clouds
-from local.cloud import PROJECT, Cloud, CloudError
+from local.cloud import PROJECT, Cloud, CloudError, FolderTakenError
 from tests.support.waiting import wait_until
 
 HANDLER = (
@@ -33,13 +35,13 @@ HANDLER = (
 def process_group(pid: int) -> list[int]:
     """The processes of the group that the server leads."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            words = stat.read_text().rpartition(")")[2].split()
+            words = status.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(words[2]) == pid and words[0] != "Z":
-            found.append(int(stat.parent.name))
+            found.append(int(status.parent.name))
     return found
 
 
@@ -251,3 +253,25 @@ def test_a_detached_one_lives_on_until_it_is_told(number: signal.Signals, tmp_pa
         assert clouds.find(tmp_path) is None
     finally:
         clouds.stop(tmp_path)
+
+
+def test_of_two_that_start_at_once_one_is_refused_and_the_other_lives(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(clouds.start, tmp_path) for _ in range(2)]
+        errors = [attempt.exception() for attempt in tries]
+    try:
+        [refused] = [error for error in errors if error is not None]
+        [started] = [
+            attempt.result() for attempt, error in zip(tries, errors, strict=True) if error is None
+        ]
+        assert isinstance(refused, FolderTakenError)
+        assert clouds.find(tmp_path) == started
+        assert started.client("sts").get_caller_identity()
+        assert started.log.stat().st_size > 0
+    finally:
+        clouds.stop(tmp_path)
+
+
+def test_nobody_else_may_read_what_lies_there(cloud: Cloud) -> None:
+    assert stat.S_IMODE(cloud.folder.stat().st_mode) == 0o700
+    assert cloud.is_attached

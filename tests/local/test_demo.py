@@ -1,44 +1,139 @@
-"""`./run demo` on the real files, with real Spark."""
+"""`./run demo` as a user calls it: with real Spark to its end, and broken off."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from local.cloud import PROJECT
+from cli.reach import LOCAL, running_clouds
+from cli.sample import write_sample
+from contract.datasets import DATASETS
+from contract.kpi_tables import KPI_TABLES
+from local import deployment
+from local.cloud import PROJECT, find, stop
+from tests.local.runs import ask, cluster_of, cluster_state, keys
+from tests.local.stack import Stack
+from tests.oracle import expected
 from tests.support.results import REAL_DATA
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.xdist_group("demo")
 
 LIMIT = 300  # seconds
+KNOWN = {"total_transactions": "20080", "total_revenue": "16200620.00"}  # of the real files
+# Section 5 of the data contract: below each of these lies something of the run.
+PLACES = [
+    *(f"batches/run_id={{run}}/{dataset.file}" for dataset in DATASETS),
+    *(f"output/{dataset.name}/run_id={{run}}/" for dataset in DATASETS),
+    *(f"quarantine/{dataset.name}/run_id={{run}}/" for dataset in DATASETS),
+    *(f"kpi_output/{table.name}/run_id={{run}}/" for table in KPI_TABLES),
+    "runs/{run}/transformation.json",
+    "runs/{run}/kpis.json",
+    "reports/{run}/email.txt",
+    "reports/{run}/answers.json",
+    "athena_results/",
+    "emr-scripts/",
+    "published_runs/",
+    "logs/emr/",
+    "raw/",
+]
 
 
-@pytest.mark.xdist_group("demo")
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real files are not here")
-def test_the_real_files_come_to_their_known_totals_and_one_mail() -> None:
+def _demo(*words: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli", "demo", str(REAL_DATA)],
-        env={
-            **kept,
-            "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "src")]),
-            "COLUMNS": "200",
-        },
+    return subprocess.Popen(
+        [sys.executable, "-P", "-u", "-m", "cli", "demo", *words],
+        env=kept
+        | {"PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "src")]), "COLUMNS": "200"},
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=LIMIT,
-        check=False,
     )
-    said = done.stdout
-    assert done.returncode == 0, said
-    assert re.search(r"^\W*rentals\W+20,080\W*$", said, re.MULTILINE), said
-    assert re.search(r"^\W*revenue\W+16,200,620\.00\W*$", said, re.MULTILINE), said
-    [subject] = re.findall(r"Subject: +(.+?) *$", said, re.MULTILINE)
-    assert re.fullmatch(r"Rental KPIs \w+: 16,200,620\.00 from 20,080 rentals", subject), said
-    for place in ("raw", "batches", "output", "quarantine", "kpi_output", "published_runs"):
-        assert re.search(rf"s3://\S+/{place}/  ", said), said
+
+
+def _kept(said: str) -> Stack:
+    """The stack of the demo that said this, which left its cloud running."""
+    [mailbox] = re.findall(r"^ *mails: (\S+)$", said, re.MULTILINE)
+    cloud = find((PROJECT / mailbox).parent)
+    assert cloud is not None
+    return Stack(cloud, deployment.STACK, deployment.outputs(cloud))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real files where they are, else made-up ones."""
+    if REAL_DATA.is_dir():
+        return REAL_DATA
+    folder = tmp_path_factory.mktemp("made-up")
+    write_sample(folder, rentals=500, dirt=0.01, seed=1)
+    return folder
+
+
+def test_it_comes_to_the_right_totals_and_one_mail(files: Path) -> None:
+    process = _demo(str(files), "--keep")
+    said, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, said
+    stack = _kept(said)
+    try:
+        [totals] = ask(stack, "SELECT * FROM transaction_metrics")
+        [row] = expected(files).tables["transaction_metrics"]
+        assert {name: totals[name] for name in row} == {k: str(v) for k, v in row.items()}
+        if files == REAL_DATA:
+            assert KNOWN.items() <= totals.items()
+        [run] = [name.rpartition(":")[2] for name in _executions(stack)]
+        assert cluster_state(stack, cluster_of(stack, run)) == "TERMINATED"
+        assert [place for place in PLACES if not keys(stack, place.format(run=run))] == []
+        revenue, rentals = f"{row['total_revenue']:,}", f"{row['total_transactions']:,}"
+        [told] = [mail["Subject"] for mail in stack.mails() if "KPIs" in mail["Subject"]]
+        assert re.fullmatch(rf"Rental KPIs \w+: {re.escape(revenue)} from {rentals} rentals", told)
+        assert f"Subject: {told}" in said
+        assert f"export AWS_ENDPOINT_URL={stack.cloud.endpoint}" in said
+    finally:
+        stop(stack.cloud.folder)
+
+
+def _executions(stack: Stack) -> Iterator[str]:
+    listed = stack.client("stepfunctions").list_executions(stateMachineArn=stack.machine)
+    for execution in listed["executions"]:
+        assert execution["status"] == "SUCCEEDED"
+        yield execution["executionArn"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux has them")
+@pytest.mark.parametrize("moment", ["starting the local cloud", "CreateCluster"])
+def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
+    before = {cloud.folder for cloud in running_clouds()}
+    process = _demo(str(files))
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith(moment):
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+    finally:
+        process.kill()
+    assert {cloud.folder for cloud in running_clouds()} == before
+    assert wait_until(lambda: not _processes_of_demos() - before, 20)
+
+
+def _processes_of_demos() -> set[Path]:
+    """The folders of demos that some process's command names."""
+    found = set()
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = command.read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found |= {LOCAL / name for name in re.findall(rf"{LOCAL}/(demo[-0-9]*)", words)}
+    return found

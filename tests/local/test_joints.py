@@ -29,22 +29,17 @@ def other(data: str) -> str:
 
 @pytest.mark.parametrize("addition", ADDITIONS)
 def test_each_addition_fits_the_pinned_emulator(addition: str) -> None:
-    # In a process of its own: what one replaces, no other test shall see.
-    code = f"from local.additions import {addition} as a; a.install(); a.install()"
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        env={"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "AUTH": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    _run_apart(f"from local.additions import {addition} as a; a.install(); a.install()")
 
 
 def test_all_additions_fit_together() -> None:
+    _run_apart("from local import additions; additions.install()")
+
+
+def _run_apart(code: str) -> None:
+    """In a process of its own: what one replaces, no other test shall see."""
     result = subprocess.run(
-        [sys.executable, "-c", "from local import additions; additions.install()"],
+        [sys.executable, "-c", code],
         cwd=PROJECT,
         env={"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "AUTH": "true"},
         capture_output=True,
