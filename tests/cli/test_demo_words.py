@@ -7,7 +7,7 @@ import io
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from cli import reach
 from cli.__main__ import app
-from cli.demo import step
+from cli.demo import drop_and_show, step
+from cli.drop import NotStartedError
 from cli.errors import UserError
 from cli.mail import show_mails
 from cli.results import show_failure, show_mail_since, show_places, show_results
@@ -275,3 +276,38 @@ def test_a_step_is_said_with_its_time_and_not_when_it_failed(console: Console) -
     with pytest.raises(ValueError, match="no"), step("deploying", console):
         raise ValueError("no")
     assert "deploying" not in said(console)
+
+
+def _not_started(*_: Any) -> Any:
+    raise NotStartedError("no run has started")
+
+
+@pytest.mark.parametrize(
+    ("watched", "mailed", "code", "words"),
+    [
+        (lambda *_: {"name": "r", "status": "SUCCEEDED"}, True, 0, ""),
+        (lambda *_: {"name": "r", "status": "SUCCEEDED"}, False, 1, ""),
+        (lambda *_: {"name": "r", "status": "FAILED"}, True, 1, "Run r ended FAILED"),
+        (_not_started, True, 1, "no run has started"),
+    ],
+    ids=["good", "good and not mailed", "failed", "not started"],
+)
+def test_the_exit_code_says_whether_all_went_well(
+    cloud: Any,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+    watched: Any,
+    mailed: bool,
+    code: int,
+    words: str,
+) -> None:
+    mails = [replace(failed_mail(), body="")] if mailed else []
+    monkeypatch.setattr("cli.demo.become_user", lambda _: None)
+    monkeypatch.setattr("cli.demo.stack_outputs", lambda _: {"Bucket": BUCKET})
+    monkeypatch.setattr("cli.demo.drop_files", lambda *_: "r")
+    monkeypatch.setattr("cli.demo.watch_run", watched)
+    monkeypatch.setattr("cli.demo.show_results", lambda *_: None)
+    monkeypatch.setattr("cli.demo.show_mail_since", lambda *_: mails)
+    assert drop_and_show(cloud, cloud.folder, "b", console) == code
+    assert words in said(console)
+    assert "Where everything lies" in said(console)

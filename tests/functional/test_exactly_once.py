@@ -238,9 +238,9 @@ def _fail(*_: Any) -> None:
     raise RuntimeError("throttled")
 
 
-@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "behind a delete marker"])
+@pytest.mark.parametrize("how", ["deleted", "behind a delete marker", "a delete marker itself"])
 def test_a_retry_starts_what_is_complete_though_its_file_is_gone(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, deleted: bool
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     *first, last = _drop(cloud, ["01", "02", "03", "04"])
     for event in first:
@@ -251,10 +251,12 @@ def test_a_retry_starts_what_is_complete_though_its_file_is_gone(
             _receive(last)
     made = last["detail"]["object"]
     place = {"Bucket": cloud.bucket, "Key": made["key"]}
-    if deleted:
+    if how == "deleted":
         boto3.client("s3").delete_object(**place, VersionId=made["version-id"])
     else:
         del made["version-id"]
-        boto3.client("s3").delete_object(**place)
+        marker = boto3.client("s3").delete_object(**place)["VersionId"]
+        if how == "a delete marker itself":
+            made["version-id"] = marker
     assert _receive(last)["outcome"] == "gone"
     assert len(cloud.executions()) == 1
