@@ -17,6 +17,7 @@ from handlers.receive_upload import handler, logger
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
 from tests.functional.conftest import Cloud, Context
+from tests.support.aws_calls import refuse
 from tests.support.broken_files import GOOD, broken
 from tests.support.events import load_event, upload_event
 
@@ -248,23 +249,12 @@ def test_every_line_of_the_log_names_the_batch(
 @pytest.mark.usefixtures("cloud")
 def test_all_ways_to_be_gone(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """The last is S3's answer for the version of a delete marker, which moto does not give."""
-    _refuse_to_read(monkeypatch, code)
+    refuse(monkeypatch, "GetObject", code=code)
     assert _receive(upload_event("raw/users.csv", "01", "v1"))["outcome"] == "gone"
 
 
 @pytest.mark.usefixtures("cloud")
 def test_another_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    _refuse_to_read(monkeypatch, "AccessDenied")
+    refuse(monkeypatch, "GetObject")
     with pytest.raises(ClientError, match="AccessDenied"):
         _receive(upload_event("raw/users.csv", "01", "v1"))
-
-
-def _refuse_to_read(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        if operation == "GetObject":
-            raise ClientError({"Error": {"Code": code, "Message": code}}, operation)
-        return original(self, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)

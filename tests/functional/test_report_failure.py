@@ -21,12 +21,12 @@ from pipeline.failure_mail import next_name
 from pipeline.failures import Failure
 from pipeline.pointer import take_pointer
 from tests.functional.conftest import Cloud, Context
+from tests.support.aws_calls import refuse
 from tests.support.ended_runs import (
     add_step,
     make_cluster,
     name_cluster,
     put_into,
-    refuse,
     start_execution,
     step_log,
     step_log_key,

@@ -18,7 +18,7 @@ from pipeline.clock import utc_now
 from pipeline.ledger import Ledger
 from pipeline.patrol import PatrolError
 from tests.functional.conftest import REGION, Cloud
-from tests.support.aws_calls import watch_calls
+from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (
     ACCOUNT,
     cluster_state,
@@ -26,7 +26,6 @@ from tests.support.ended_runs import (
     made_long_ago,
     make_cluster,
     put_into,
-    refuse,
     start_execution,
 )
 from tests.support.events import load_event

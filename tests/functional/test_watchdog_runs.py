@@ -14,13 +14,12 @@ from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
 from pipeline.patrol import PatrolError
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import watch_calls
+from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (
     cluster_state,
     end_execution,
     make_cluster,
     name_cluster,
-    refuse,
     start_execution,
 )
 from tests.support.events import load_event

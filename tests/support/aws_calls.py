@@ -1,4 +1,4 @@
-"""Standing between our code and boto3: counting calls, crashing after one, keeping them apart."""
+"""Standing between our code and boto3: counting calls, refusing or crashing, keeping them apart."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 
 class Crash(BaseException):
@@ -49,5 +50,17 @@ def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
         with lock:
             return original(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, *operations: str, code: str = "AccessDenied") -> None:
+    """Let AWS answer these operations with an error from now on."""
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation in operations:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+        return original(self, operation, arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)

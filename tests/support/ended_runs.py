@@ -7,9 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
-import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 from moto.emr.models import Cluster as MotoCluster
 from moto.emr.models import Step as MotoStep
 from moto.emr.models import emr_backends
@@ -103,15 +100,3 @@ def end_execution(
     execution.stop()
     execution.status, execution.output = status, output
     execution.error, execution.cause = error, cause
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, *operations: str, code: str = "AccessDenied") -> None:
-    """Let AWS answer these operations with an error from now on."""
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        if operation in operations:
-            raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
-        return original(self, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
