@@ -28,4 +28,3 @@ def incomplete(batch: Batch) -> Mail:
         f"Drop what is missing into {batch.prefix} and the batch starts by itself. This is not told"
         " again for 90 days.\n",
     )
-
