@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.sample import write_sample
 from local import deployment
 from local.cloud import PROJECT, Cloud, start, stop
 from local.mail import confirm_subscriptions
 from tests.local.stack import Stack
 
-_SHARED = {"cloud", "stack"}
+_SHARED = {"cloud", "published", "stack"}
 # What the pipeline's jobs come to without Spark; any other program gets the real one.
 _QUICK_SPARK = """\
 #!/bin/sh
@@ -69,3 +70,13 @@ def stack(cloud: Cloud) -> Stack:
     outputs = deployment.deploy(cloud)
     confirm_subscriptions(cloud)
     return Stack(cloud, deployment.STACK, outputs)
+
+
+@pytest.fixture(scope="session")
+def published(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack with a run that readers see, whichever tests came before."""
+    folder = tmp_path_factory.mktemp("published")
+    write_sample(folder, rentals=40, seed=9)
+    stack.drop(folder, "published")
+    assert stack.wait_for_run("published")["status"] == "SUCCEEDED"
+    return stack

@@ -178,7 +178,8 @@ def datasets_of(truth: Expected) -> dict[str, Any]:
     return dict(datasets)
 
 
-def test_rows_beyond_the_limit_keep_a_run_from_readers(stack: Stack, tmp_path: Path) -> None:
+def test_rows_beyond_the_limit_keep_a_run_from_readers(published: Stack, tmp_path: Path) -> None:
+    stack = published
     write_sample(tmp_path, rentals=60, dirt=0.4, seed=5)
     rentals = datasets_of(expected(tmp_path))["rentals"]
     before, seen = pointers(stack), ask(stack, "SELECT * FROM transaction_metrics")
