@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers
+from handlers.observing import log_failure, observers
 from handlers.settings import CheckRun, load
 from pipeline.checking import check_run
 from pipeline.run_reports import read_reports
@@ -18,13 +18,14 @@ logger, tracer, metrics = observers("check_run")
 
 
 @logger.inject_lambda_context(clear_state=True)
+@log_failure(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Take `{run_id, batch}`; answer the run's figures, or RunRefusedError with every problem."""
-    settings = load(CheckRun)
     run_id = event["run_id"]
     logger.append_keys(run=run_id, batch=event["batch"])
+    settings = load(CheckRun)
     reports = read_reports(settings.bucket, run_id)
     quality = check_run(run_id, reports, Decimal(str(settings.quality_limit_percent)))
     logger.info("run may be published, %s percent rejected", quality.rejected_percent)

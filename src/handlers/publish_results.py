@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers
+from handlers.observing import log_failure, observers
 from handlers.settings import PublishResults, load
 from pipeline.athena import Athena
 from pipeline.batches import Run
@@ -19,13 +19,14 @@ logger, tracer, metrics = observers("publish_results")
 
 
 @logger.inject_lambda_context(clear_state=True)
+@log_failure(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take `{run_id, batch, claimed_at, files}`; answer `{status, pointer}`."""
-    settings = load(PublishResults)
     run = Run(event["run_id"], event["batch"], event["claimed_at"], tuple(event["files"]))
     logger.append_keys(run=run.run_id, batch=run.batch)
+    settings = load(PublishResults)
     publisher = Publisher(
         settings.bucket,
         settings.ledger_table,

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import dropped
-from handlers.observing import observers
+from handlers.observing import log_failure, observers
 from handlers.settings import ReceiveUpload, load
 from pipeline.ledger import Ledger
 from pipeline.mail import Mailer
@@ -24,23 +24,25 @@ logger, tracer, metrics = observers("receive_upload")
 
 
 @logger.inject_lambda_context(clear_state=True)
+@log_failure(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=S3EventBridgeNotificationEvent)
 def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> dict[str, Any]:
     """Take one upload in; the answer is the receipt: outcome, batch and the runs started."""
-    settings = load(ReceiveUpload)
     made = event.detail.object
+    # Not `made.key`: it decodes, but keys from EventBridge are plain and may hold a plus.
+    key = made["key"]
+    place = dropped(key)
+    logger.append_keys(key=key, batch=place.batch if place else None)
+    settings = load(ReceiveUpload)
     upload = Upload(
         bucket=settings.bucket,
-        # Not `made.key`: it decodes, but keys from EventBridge are plain and may hold a plus.
-        key=made["key"],
+        key=key,
         size=made["size"],
         version_id=made.get("version-id"),
         sequencer=made.sequencer,
     )
-    place = dropped(upload.key)
-    logger.append_keys(key=upload.key, batch=place.batch if place else None)
     receiver = Receiver(
         Ledger(settings.ledger_table),
         Mailer(settings.topic_arn, settings.ledger_table, context),

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers
+from handlers.observing import log_failure, observers
 from handlers.settings import ReportFailure, load
 from pipeline.evidence import Evidence, gather
 from pipeline.failure_mail import ended_cause, failed, what_readers_see
@@ -24,13 +24,14 @@ logger, tracer, metrics = observers("report_failure")
 
 
 @logger.inject_lambda_context(clear_state=True)
+@log_failure(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Mail the failure of a run, unless that was done; whether a mail was sent now."""
-    settings = load(ReportFailure)
     run_id, batch, cluster_id = event["run_id"], event.get("batch"), event.get("cluster_id")
     logger.append_keys(run=run_id, batch=batch)
+    settings = load(ReportFailure)
     caught = event["failure"]
     failure = Failure(*(str(caught.get(name) or "") for name in ("state", "error", "cause")))
     left = context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS
