@@ -21,6 +21,7 @@ from cli.jobs import Request, check_request, run_jobs
 from cli.lock import lock as write_lock_files
 from cli.sample import write_sample
 from cli.spark_package import ENTRY_POINTS, build_spark_package
+from local.java import NoJavaError
 
 app = typer.Typer(
     help="The rental marketplace's KPI pipeline.",
@@ -173,7 +174,7 @@ def main() -> NoReturn:
         signal.signal(stop, lambda number, _: sys.exit(128 + number))
     try:
         app(prog_name="./run")
-    except UserError as error:
+    except (UserError, NoJavaError) as error:
         for line in str(error).splitlines():
             typer.echo(f"run: {line}", err=True)
         sys.exit(EXIT_INPUT)

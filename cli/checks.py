@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.java import java_home
+from local.java import java_home
 
 PROJECT = Path(__file__).resolve().parents[1]
 CLUSTER_SOURCE = ("src/contract", "src/spark")

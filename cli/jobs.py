@@ -16,19 +16,15 @@ from threading import Thread
 
 from cli.errors import UserError
 from cli.inputs import check_folder
-from cli.java import java_home
 from cli.spark_package import ENTRY_POINTS, KPIS, build_spark_package
 from contract.datasets import DATASETS
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, report
+from local import spark_settings
 
 # Variables that would lead Spark to another installation, configuration or source than ours.
 _FOREIGN = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "PYTHONPATH", "PYSPARK_SUBMIT_ARGS")
 
 _PATTERN_CHARACTERS = "*?[]{}\\"
-
-SMALL_BYTES = 100_000_000
-# Half the processor time for a job of seconds; a job of minutes is better off without.
-SHORT_LIVED_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 OnStep = Callable[[str, int, int, str], None]
 """Called with a job's name, the step begun, the number of steps, and what the step does."""
@@ -53,10 +49,9 @@ class Request:
         return arguments
 
     @property
-    def is_small(self) -> bool:
-        """Whether a job takes less time to do than Java's second compiler to make it fast."""
-        sizes = ((self.source / dataset.file).stat().st_size for dataset in DATASETS)
-        return sum(sizes) < SMALL_BYTES
+    def bytes(self) -> int:
+        """The size of the four files together."""
+        return sum((self.source / dataset.file).stat().st_size for dataset in DATASETS)
 
     def log(self, job: str) -> Path:
         """Where everything that the job says is kept."""
@@ -120,7 +115,7 @@ def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
         build_spark_package(package)
         jobs = []
         for name, entry_point in ENTRY_POINTS.items():
-            command = spark_submit(package, request.memory, request.is_small)
+            command = spark_submit(package, request.memory, request.bytes)
             log = request.log(name)
             try:
                 log.parent.mkdir(parents=True, exist_ok=True)
@@ -147,18 +142,10 @@ def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
         return {job.name: (job.process.wait(), job.last_words) for job in jobs}
 
 
-def spark_submit(package: Path, memory: str, is_small: bool) -> Sequence[str]:
+def spark_submit(package: Path, memory: str, input_bytes: int) -> Sequence[str]:
     """The command that runs an entry point with a Spark inside one process of this machine."""
-    settings = {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.log.level": "WARN",
-        # One machine: a few partitions a core instead of the cluster's 200.
-        "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
-    }
-    if is_small:
-        settings["spark.driver.extraJavaOptions"] = SHORT_LIVED_JAVA
+    settings = spark_settings.on_one_machine(os.cpu_count() or 1)
+    settings["spark.driver.extraJavaOptions"] = " ".join(spark_settings.java_options(input_bytes))
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", "local[*]"]
     command += ["--driver-memory", memory, "--py-files", str(package)]
     for key, value in settings.items():
@@ -167,13 +154,9 @@ def spark_submit(package: Path, memory: str, is_small: bool) -> Sequence[str]:
 
 
 def spark_environment() -> dict[str, str]:
-    """The environment of a Spark process: our Java, our Python, our Spark."""
+    """The environment of a Spark process: our Java, our Python, our Spark. NoJavaError."""
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    return environment | {
-        "JAVA_HOME": str(java_home()),
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
+    return environment | spark_settings.environment()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

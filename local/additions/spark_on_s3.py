@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.java import java_home
-from cli.jobs import SHORT_LIVED_JAVA, SMALL_BYTES
 from contract import layout
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
+from local import spark_settings
 from local.additions.s3_copy import S3Copy, split
 
 SPARK_SUBMIT = "spark-submit"
@@ -57,7 +55,7 @@ def prepare(
 ) -> dict[str, str]:
     """Fetch what the arguments name and write the configuration; Spark's part of the environment.
 
-    `folder` is the step's own, and has `tmp`. S3AccessError; UserError where there is no Java.
+    `folder` is the step's own, and has `tmp`. S3AccessError, NoJavaError.
     """
     places = _places(arguments)
     size = sum(copy.fetch(uri) for uri in places.read)
@@ -69,12 +67,7 @@ def prepare(
         **_of_cluster(cluster),
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": _MEMORY,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.log.level": "WARN",
-        # One machine: a few partitions a core instead of the cluster's 200.
-        "spark.sql.shuffle.partitions": str(4 * cores),
+        **spark_settings.on_one_machine(cores),
         "spark.sql.warehouse.dir": (folder / "tmp").as_uri(),
         **_FILE_SYSTEM,
         **{
@@ -83,20 +76,19 @@ def prepare(
         },
     }
     # Java does not ask TMPDIR, and leaves a file of its figures in the system's folder.
-    java = [f"-Djava.io.tmpdir={folder / 'tmp'}", "-XX:-UsePerfData"]
-    if size < SMALL_BYTES:
-        java.append(SHORT_LIVED_JAVA)
+    java = [
+        f"-Djava.io.tmpdir={folder / 'tmp'}",
+        "-XX:-UsePerfData",
+        *spark_settings.java_options(size),
+    ]
     settings["spark.driver.extraJavaOptions"] = " ".join(java)
     configuration = folder / "conf"
     configuration.mkdir()
     lines = (f"{name} {value}\n" for name, value in settings.items())
     (configuration / "spark-defaults.conf").write_text("".join(lines))
-    return {
-        "JAVA_HOME": str(java_home()),
-        "PYSPARK_PYTHON": sys.executable,
+    return spark_settings.environment() | {
         "SPARK_CONF_DIR": str(configuration),
         "SPARK_LOCAL_DIRS": str(folder / "tmp"),
-        "SPARK_LOCAL_IP": "127.0.0.1",
     }
 
 

@@ -18,12 +18,12 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from cli.errors import UserError
 from local import REGION
 from local.additions import spark_on_s3, step_keeper
 from local.additions.client import NotAssumableError, client, role_credentials
 from local.additions.instance_profiles import role_of_profile
 from local.additions.s3_copy import S3AccessError, S3Copy, split
+from local.java import NoJavaError
 
 _log = logging.getLogger("emr")
 
@@ -63,7 +63,7 @@ class Step:
         message, code = "", 1
         try:
             code = self._execute()
-        except (_StepError, S3AccessError, NotAssumableError, UserError) as error:
+        except (_StepError, S3AccessError, NotAssumableError, NoJavaError) as error:
             message = str(error)
         with (self._folder / "stderr").open("a") as stderr:
             stderr.writelines(f"{line}\n" for line in message.splitlines())

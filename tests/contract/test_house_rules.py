@@ -46,6 +46,11 @@ def test_imports_go_one_way(path: Path) -> None:
     assert _imports(path) & OURS <= ALLOWED[package]
 
 
+@pytest.mark.parametrize("path", _modules(PROJECT / "local"), ids=lambda path: path.name)
+def test_the_local_cloud_knows_the_contract_and_no_command(path: Path) -> None:
+    assert _imports(path) & OURS <= {"local", "contract"}
+
+
 @pytest.mark.parametrize("path", _modules(SOURCE / "contract"), ids=lambda path: path.name)
 def test_the_contract_needs_the_standard_library_alone(path: Path) -> None:
     assert _imports(path) <= sys.stdlib_module_names | {"contract"}

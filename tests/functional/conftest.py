@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import Loader
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.sns.models import sns_backends
 
 from pipeline import aws
 
@@ -16,6 +20,9 @@ REGION = "eu-west-1"
 STACK = "rental-kpi"
 BUCKET = "rental-data"
 TABLE = "ledger"
+
+# AWS's descriptions of its services, read once: reading them takes longer than most tests.
+_DESCRIPTIONS = Loader()
 
 
 @dataclass(frozen=True)
@@ -25,21 +32,14 @@ class Cloud:
     bucket: str
     table: str
     topic_arn: str
-    queue_url: str
     state_machine_arn: str
 
     def mails(self) -> list[tuple[str, str]]:
         """Subject and body of every mail sent since this was last asked, in order."""
-        sqs = boto3.client("sqs")
-        mails: list[tuple[str, str]] = []
-        while True:
-            answer = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
-            if not answer.get("Messages"):
-                return mails
-            for message in answer["Messages"]:
-                notice = json.loads(message["Body"])
-                mails.append((notice["Subject"], notice["Message"]))
-                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic_arn]
+        mails = [(subject or "", body) for _, body, subject, *_ in topic.sent_notifications]
+        topic.sent_notifications.clear()
+        return mails
 
     def executions(self) -> dict[str, dict[str, object]]:
         """The input of every execution that was started, by name."""
@@ -87,6 +87,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
+        session = botocore.session.Session()
+        session.register_component("data_loader", _DESCRIPTIONS)
+        boto3.setup_default_session(botocore_session=session)
         aws.forget_clients()
         yield _stack(monkeypatch)
     aws.forget_clients()
@@ -102,11 +105,9 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    sns = boto3.client("sns")
     topic = sns.create_topic(Name="reports")["TopicArn"]
-    queue = sqs.create_queue(QueueName="mails")["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn["Attributes"]["QueueArn"])
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="reader@example.org")
     role = boto3.client("iam").create_role(RoleName="pipeline", AssumeRolePolicyDocument="{}")
     machine = boto3.client("stepfunctions").create_state_machine(
         name=f"{STACK}-pipeline",
@@ -128,4 +129,4 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         "INCOMPLETE_AFTER_HOURS": "24",
     }.items():
         monkeypatch.setenv(name, value)
-    return Cloud(BUCKET, TABLE, topic, queue, machine)
+    return Cloud(BUCKET, TABLE, topic, machine)

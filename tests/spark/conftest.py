@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cli.jobs import SHORT_LIVED_JAVA, spark_environment
+from cli.jobs import spark_environment
+from local.spark_settings import java_options, on_one_machine
 from spark.kpis import compute_kpis
 from spark.session import spark_session
 from spark.transformation_job import transform
@@ -31,13 +32,11 @@ def spark() -> Iterator[SparkSession]:
     for name, value in spark_environment().items():
         patch.setenv(name, value)
     settings = {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
+        **on_one_machine(cores=2),
         "spark.driver.memory": "2g",
         "spark.sql.shuffle.partitions": "1",
-        "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": SHORT_LIVED_JAVA,
+        "spark.driver.extraJavaOptions": " ".join(java_options(input_bytes=0)),
     }
     arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")

