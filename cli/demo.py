@@ -107,7 +107,8 @@ def step(words: str, console: Console) -> Iterator[None]:
 
 def show_status(cloud: Cloud, console: Console) -> None:
     """Print where a cloud is, whether the stack is deployed, and its executions, newest first."""
-    console.print(f"{shown(cloud.folder)}: {cloud.endpoint}, process {cloud.pid}", markup=False)
+    place = f"{cloud.endpoint}, process {cloud.pid}, in {shown(cloud.folder)}"
+    console.print(f"{cloud.name}: {place}", markup=False, highlight=False, soft_wrap=True)
     names = stack_outputs(cloud)
     if not names:
         console.print("  the stack is not deployed", markup=False)

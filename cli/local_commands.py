@@ -18,6 +18,10 @@ from rich.console import Console
 
 from cli.errors import UserError
 
+Named = Annotated[
+    str, typer.Option("--cloud", metavar="NAME", help="Which, as `local status` names them.")
+]
+
 local = typer.Typer(help="A local cloud of your own, until you end it.", no_args_is_help=True)
 console = Console()
 
@@ -68,19 +72,22 @@ def up() -> None:
 
 
 @local.command()
-def down() -> None:
-    """End the local cloud, and those that a demo kept; the mails stay."""
-    from cli.reach import running_clouds, shown
+def down(cloud: Named = "") -> None:
+    """End the local cloud, and those that a demo kept, or one of them; the mails stay."""
+    from cli.reach import running_cloud, running_clouds
     from local.cloud import stop
 
+    # One that is attached is a demo's that is under way, and ends with it.
+    ending = [running_cloud(cloud)] if cloud else running_clouds()
     with _failures():
-        # One that is attached is a demo's that is under way, and ends with it.
-        clouds = [cloud for cloud in running_clouds() if not cloud.is_attached]
-        for cloud in clouds:
-            stop(cloud.folder)
-            console.print(f"ended the local cloud of {shown(cloud.folder)}", highlight=False)
-        if not clouds:
-            console.print("no local cloud was running")
+        for one in ending:
+            if one.is_attached:
+                console.print(f"{one.name} belongs to a demo that is under way, and ends with it")
+            else:
+                stop(one.folder)
+                console.print(f"ended {one.name}", highlight=False)
+    if not ending:
+        console.print("no local cloud was running")
 
 
 @local.command()
@@ -99,6 +106,7 @@ def status() -> None:
 def drop(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the four CSV files.")],
     batch: Annotated[str, typer.Option(help="Below raw/. Default: the time, in UTC.")] = "",
+    cloud: Named = "",
 ) -> None:
     """Drop a folder's files into the local cloud that runs, and follow the run."""
     from cli.demo import drop_and_show
@@ -111,21 +119,21 @@ def drop(
     for warning in check_folder(source):
         typer.echo(f"run: {warning}", err=True)
     with _failures():
-        sys.exit(drop_and_show(running_cloud(), source, batch, console))
+        sys.exit(drop_and_show(running_cloud(cloud), source, batch, console))
 
 
 def show_mail(
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     last: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 1,
+    cloud: Named = "",
 ) -> None:
     """Show the newest mails of the local cloud that runs, or ran last."""
     from cli.mail import show_mails
-    from cli.reach import mailboxes, running_clouds
+    from cli.reach import mailbox
     from local.mail import read_mails
 
-    running = [cloud.mailbox for cloud in running_clouds()]
-    folders = running[:1] or mailboxes()[-1:]
-    mails = [mail for folder in folders for mail in read_mails(folder)]
+    folder = mailbox(cloud)
+    mails = read_mails(folder) if folder else []
     if not mails:
         raise UserError("no mail: ./run demo or ./run local up makes some")
     show_mails(mails if everything else mails[-last:], console)
@@ -136,6 +144,7 @@ def show_mail(
 def invoke(
     function: Annotated[str, typer.Argument(help="Its logical id, or its module's name.")],
     event: Annotated[str, typer.Argument(help="A file, or the name of one in events/.")],
+    cloud: Named = "",
 ) -> None:
     """Run a built function once on Lambda's own runtime interface; its log goes to stderr."""
     from cli.invoke import find_event, find_function
@@ -145,7 +154,7 @@ def invoke(
 
     text = find_event(event)
     try:
-        outcome = run_once(find_function(running_cloud(), function), text)
+        outcome = run_once(find_function(running_cloud(cloud), function), text)
     except RuntimeUnavailableError as error:
         raise UserError(str(error)) from None
     typer.echo(outcome.log, err=True)

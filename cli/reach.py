@@ -22,17 +22,22 @@ _DEMO = "demo"
 
 
 def running_clouds() -> list[Cloud]:
-    """The local clouds that run, that of `./run local up` before those that demos kept."""
+    """The local clouds that run, that of `./run local up` before those of demos."""
     folders = sorted(folder for folder in LOCAL.glob("*/") if folder != CLOUD)
     found = (find(folder) for folder in [CLOUD, *folders])
     return [cloud for cloud in found if cloud is not None]
 
 
-def running_cloud() -> Cloud:
-    """The one to talk to; UserError if none runs."""
-    for cloud in running_clouds():
-        return cloud
-    raise UserError("no local cloud is running: ./run local up starts one")
+def running_cloud(name: str = "") -> Cloud:
+    """The one of that name, by default the first of them; UserError if it does not run."""
+    clouds = running_clouds()
+    for cloud in clouds:
+        if name in ("", cloud.name):
+            return cloud
+    if not clouds:
+        raise UserError("no local cloud is running: ./run local up starts one")
+    names = ", ".join(cloud.name for cloud in clouds)
+    raise UserError(f"no local cloud {name!r} is running; there are {names}")
 
 
 def stack_outputs(cloud: Cloud) -> dict[str, str]:
@@ -52,10 +57,22 @@ def start_for_demo(*, attached: bool) -> Cloud:
     raise AssertionError("there is always another number")
 
 
-def mailboxes() -> list[Path]:
-    """The mailboxes of all local clouds, running or not, the newest one last."""
-    folders = [folder for folder in LOCAL.glob("*/mailbox") if any(folder.glob("*.eml"))]
-    return sorted(folders, key=lambda folder: folder.stat().st_mtime)
+def mailbox(name: str = "") -> Path | None:
+    """The mailbox of the local cloud of that name, running or not.
+
+    By default that of the one that runs, else of the one that got a mail last; None if none did.
+    UserError for a name that no cloud here had.
+    """
+    found = {folder.parent.name: folder for folder in LOCAL.glob("*/mailbox")}
+    if name:
+        if name not in found:
+            names = ", ".join(sorted(found)) or "none"
+            raise UserError(f"no local cloud {name!r} has a mailbox here; {names} have")
+        return found[name]
+    for cloud in running_clouds():
+        return cloud.mailbox
+    used = [folder for folder in found.values() if any(folder.glob("*.eml"))]
+    return max(used, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def become_user(cloud: Cloud) -> None:

@@ -54,6 +54,11 @@ class Cloud:
     is_attached: bool
 
     @property
+    def name(self) -> str:
+        """How a person tells it from the others: its folder's name."""
+        return self.folder.name
+
+    @property
     def log(self) -> Path:
         """What the server says."""
         return self.folder / LOG

@@ -210,6 +210,10 @@ def test_mail_shows_the_newest_of_the_cloud_that_ran_last(
     assert two.index("text c") < two.index("text d")
     every = CliRunner().invoke(app, ["mail", "--all"]).output
     assert [every.find(f"text {name}") >= 0 for name in "abcd"] == [False, True, True, True]
+    other = CliRunner().invoke(app, ["mail", "--cloud", "cloud"]).output
+    assert "text a" in other
+    unknown = CliRunner().invoke(app, ["mail", "--cloud", "x"])
+    assert str(unknown.exception) == "no local cloud 'x' has a mailbox here; cloud, demo have"
 
 
 @pytest.mark.usefixtures("local_folder")
@@ -265,8 +269,24 @@ def test_down_leaves_a_demo_that_is_under_way(
     ended: list[Path] = []
     monkeypatch.setattr(reach, "running_clouds", lambda: [demo, kept])
     monkeypatch.setattr("local.cloud.stop", ended.append)
-    assert CliRunner().invoke(app, ["local", "down"]).exit_code == 0
+    down = CliRunner().invoke(app, ["local", "down"])
+    assert down.exit_code == 0
+    assert "demo belongs to a demo that is under way" in down.output
     assert ended == [kept.folder]
+    assert CliRunner().invoke(app, ["local", "down", "--cloud", "demo"]).exit_code == 0
+    assert ended == [kept.folder]
+
+
+def test_one_of_several_clouds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (
+        Cloud(tmp_path / name, "https://x", 1, "eu-west-1", tmp_path, tmp_path, False)
+        for name in ("cloud", "demo")
+    )
+    monkeypatch.setattr(reach, "running_clouds", lambda: [one, other])
+    assert reach.running_cloud() == one
+    assert reach.running_cloud("demo") == other
+    with pytest.raises(UserError, match="no local cloud 'x' is running; there are cloud, demo"):
+        reach.running_cloud("x")
 
 
 def test_a_step_is_said_with_its_time_and_not_when_it_failed(console: Console) -> None:
