@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +30,8 @@ from tenacity import (
     stop_after_delay,
     wait_fixed,
 )
+
+from local import keeper
 
 _BINARIES = {
     "x86_64": "aws-lambda-rie-x86_64",
@@ -145,10 +146,10 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-I", keeper.__file__, *command],
             cwd=function.package,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # so that the keeper knows when we are gone
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # the emulator and the function end together
@@ -156,8 +157,8 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
         try:
             yield
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            keeper.end(process.pid)
+            process.communicate()
 
 
 def _free_ports(count: int) -> list[int]:

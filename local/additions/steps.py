@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from local import REGION
-from local.additions import spark_on_s3, step_keeper
+from local import REGION, keeper
+from local.additions import spark_on_s3
 from local.additions.client import NotAssumableError, client, role_credentials
 from local.additions.instance_profiles import role_of_profile
 from local.additions.s3_copy import S3AccessError, S3Copy, split
@@ -132,7 +132,7 @@ class Step:
         stderr: IO[bytes],
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-I", step_keeper.__file__, *command],
+            [sys.executable, "-I", keeper.__file__, *command],
             env=environment,
             cwd=self._folder,
             stdin=subprocess.PIPE,  # closes with us, however we end

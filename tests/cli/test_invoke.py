@@ -6,11 +6,13 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +21,8 @@ from cli.__main__ import app
 from cli.errors import UserError
 from local import lambda_runtime
 from local.lambda_runtime import Function, RuntimeUnavailableError, invoke
+from tests.support.processes import is_alive
+from tests.support.waiting import wait_until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the emulator is a Linux program")
 
@@ -104,26 +108,43 @@ def test_a_function_that_takes_too_long_is_ended(function: Function) -> None:
     assert time.monotonic() - began < 30
 
 
+CALLER = """
+import sys
+from pathlib import Path
+from local.lambda_runtime import Function, invoke
+invoke(Function("f", "waiting.handler", Path(sys.argv[1]), 256, 600, {}), "{}")
+"""
+WAITING = """
+import os, time
+from pathlib import Path
+
+def handler(event, context):
+    Path(__file__).with_name("pid").write_text(f"{os.getpid()}\\n")
+    time.sleep(600)
+"""
+
+
 @on_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_runs_on_when_the_call_is_broken_off(
-    function: Function, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, number: signal.Signals
 ) -> None:
-    ended: list[int] = []
-    kill = os.killpg
-
-    def killpg(group: int, number: int) -> None:
-        ended.append(number)
-        kill(group, number)
-
-    monkeypatch.setattr(lambda_runtime, "_ask", _interrupt)
-    monkeypatch.setattr(os, "killpg", killpg)
-    with pytest.raises(KeyboardInterrupt):
-        invoke(function, "{}")
-    assert ended == [signal.SIGKILL]
-
-
-def _interrupt(*_: object) -> str:
-    raise KeyboardInterrupt
+    (tmp_path / "waiting.py").write_text(WAITING)
+    mark = tmp_path / "pid"
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
+        function = int(mark.read_text())
+        emulator = psutil.Process(function).ppid()
+        caller.send_signal(number)
+        caller.wait(30)
+    finally:
+        caller.kill()
+    assert wait_until(lambda: not is_alive(function) and not is_alive(emulator), 20)
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Darwin", "arm64"), ("Linux", "riscv64")])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -98,14 +96,6 @@ def marks(stack: Stack, cluster_id: str, name: str) -> list[Path]:
     """The files of that name that the cluster's steps have written whole into their folders."""
     found = (stack.cloud.folder / "emr" / cluster_id).glob(f"*/{name}")
     return [file for file in found if file.read_text().endswith("\n")]
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process runs."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 def ask(stack: Stack, sql: str) -> list[dict[str, str | None]]:

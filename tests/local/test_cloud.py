@@ -25,24 +25,12 @@ from botocore.exceptions import ClientError
 from local import ACCOUNT
 from local import cloud as clouds
 from local.cloud import PROJECT, Cloud, CloudError, FolderTakenError
+from tests.support.processes import process_group
 from tests.support.waiting import wait_until
 
 HANDLER = (
     "import os, time\ndef handler(event, context):\n    return {'pid': os.getpid(), **event}\n"
 )
-
-
-def process_group(pid: int) -> list[int]:
-    """The processes of the group that the server leads."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(words[2]) == pid and words[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
 
 
 def listening(pids: list[int], *tables: str) -> list[tuple[str, int]]:

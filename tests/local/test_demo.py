@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cli.reach import LOCAL, running_clouds
@@ -108,7 +109,6 @@ def _executions(stack: Stack) -> Iterator[str]:
         yield execution["executionArn"]
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes where Linux has them")
 @pytest.mark.parametrize("moment", ["starting the local cloud", "CreateCluster"])
 def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
     before = {cloud.folder for cloud in running_clouds()}
@@ -130,10 +130,7 @@ def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
 def _processes_of_demos() -> set[Path]:
     """The folders of demos that some process's command names."""
     found = set()
-    for command in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = command.read_bytes().decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
         found |= {LOCAL / name for name in re.findall(rf"{LOCAL}/(demo[-0-9]*)", words)}
     return found

@@ -16,7 +16,6 @@ from tests.local.runs import (
     body,
     cluster_of,
     cluster_state,
-    is_alive,
     marks,
     of_run,
     only_mail,
@@ -27,6 +26,7 @@ from tests.local.runs import (
     tell_watchdog,
 )
 from tests.local.stack import Stack
+from tests.support.processes import is_alive
 from tests.support.quick_spark import BREAKS, BROKEN, HANGS
 from tests.support.waiting import wait_until
 

@@ -13,6 +13,7 @@ import pytest
 from local.additions.s3_copy import S3AccessError, S3Copy
 from local.cloud import Cloud, running
 from tests.local.emr_lab import ALL_OF_BUCKET, BUCKET, OVER, PROFILE, Lab, command, make_lab, shell
+from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("local")
@@ -26,14 +27,6 @@ def lab(cloud: Cloud) -> Lab:
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> str:
     return lab.run_cluster(StepConcurrencyLevel=4)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _pid(file: Path) -> int:
@@ -96,7 +89,7 @@ def test_a_cancelled_step_is_asked_or_killed(
     ]
     assert info == {"StepId": step, "Status": "SUBMITTED"}
     assert lab.wait_for_step(cluster, step, OVER)["State"] == "CANCELLED"
-    assert wait_until(lambda: not _is_alive(pid), 10)
+    assert wait_until(lambda: not is_alive(pid), 10)
     assert lab.log(cluster, step, "stdout").strip() == word
 
 
@@ -109,7 +102,7 @@ def test_the_end_of_a_cluster_ends_processes_and_what_they_started(
     pid = _pid(tmp_path / "pid")
     lab.emr.terminate_job_flows(JobFlowIds=[cluster])
     lab.wait_for_cluster(cluster, {"TERMINATED"})
-    assert wait_until(lambda: not _is_alive(pid), 10)
+    assert wait_until(lambda: not is_alive(pid), 10)
     assert lab.step(cluster, running_step)["State"] == "CANCELLED"
     assert lab.step(cluster, pending_step)["State"] == "CANCELLED"
     assert lab.log(cluster, running_step, "stdout") == "half\n"
@@ -122,7 +115,7 @@ def test_a_server_that_is_killed_takes_its_steps_with_it(tmp_path: Path) -> None
         lab.add(cluster, shell(f"echo $$ >{tmp_path / 'pid'}; while :; do sleep 0.1; done"))
         pid = _pid(tmp_path / "pid")
         os.kill(cloud.pid, signal.SIGKILL)
-        assert wait_until(lambda: not _is_alive(pid), 10)
+        assert wait_until(lambda: not is_alive(pid), 10)
 
 
 # Their files

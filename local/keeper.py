@@ -1,6 +1,6 @@
 """Runs one command, and ends with it when whoever started this is gone.
 
-    python -I step_keeper.py COMMAND [ARGUMENT...]
+    python -I keeper.py COMMAND [ARGUMENT...]
 
 Its standard input is a pipe that nobody writes to: it closes when the other end's process is gone,
 however that one died. It is the leader of a process group that holds the command too, and is told
@@ -14,6 +14,9 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+
+import psutil
 
 _NO_COMMAND = 127
 _SIGNALLED = 128
@@ -33,10 +36,22 @@ def main() -> None:
     sys.exit(code if code >= 0 else _SIGNALLED - code)
 
 
+def end(pid: int) -> None:
+    """End a keeper at once, with all that came of its command."""
+    with suppress(psutil.NoSuchProcess):
+        # Some of it may have left the group, and some of the group may have lost its parent. The
+        # youngest first: the keeper ends with its command, and has to come to the end of these.
+        for process in reversed(psutil.Process(pid).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 def _watch() -> None:
     # Not by way of sys.stdin, whose lock would be held when Python ends.
     os.read(sys.stdin.fileno(), 1)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    end(os.getpid())
 
 
 if __name__ == "__main__":
