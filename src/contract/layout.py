@@ -9,6 +9,7 @@ from contract.datasets import DATASETS, Dataset
 from contract.kpi_tables import KpiTable
 
 RAW = "raw/"
+PUBLISHED_RUNS = "published_runs/"
 TRANSFORMATION_JOB = "transformation"
 KPI_JOB = "kpis"
 JOBS_ZIP = "jobs.zip"
@@ -60,8 +61,11 @@ def pinned(dataset: Dataset, run_id: str) -> str:
 
 
 def published_run(published_at: str, run_id: str) -> str:
-    """The pointer object that shows a run to readers; the newest by name is the one that counts."""
-    return f"published_runs/{published_at}-{run_id}.json"
+    """The pointer object that shows a run to readers; the newest by name is the one that counts.
+
+    The views read the time in the object, which is the one in its name.
+    """
+    return f"{PUBLISHED_RUNS}{published_at}-{run_id}.json"
 
 
 def run_report(run_id: str, name: str) -> str:

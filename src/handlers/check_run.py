@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import CheckRun, load
 from pipeline.checking import check_run
 from pipeline.run_reports import read_reports
@@ -18,7 +18,7 @@ logger, tracer, metrics = observers("check_run")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001

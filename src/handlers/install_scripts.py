@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import scripts
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import InstallScripts, load
 from pipeline.custom_resource import Answer, answer_request
 from pipeline.errors import SettingsError
@@ -27,7 +27,7 @@ PHYSICAL_ID = "emr-scripts"
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=CloudFormationCustomResourceEvent)

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pipeline.aws import is_temporary
+from pipeline.errors import RetryLaterError
+
 NAMESPACE = "RentalKpi"
 
 Answer = TypeVar("Answer")
@@ -23,20 +26,24 @@ def observers(function: str) -> tuple[Logger, Tracer, Metrics]:
     )
 
 
-def log_failure(
-    logger: Logger,
-) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Log what a handler raises with the keys of its lines: Lambda knows no run and no batch."""
+def own_failures(logger: Logger) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Give a handler's failures what Lambda and boto3 do not know.
+
+    Each is logged with the keys of the handler's lines. What is temporary becomes a
+    RetryLaterError, the one name that the state machine tries again.
+    """
 
     def decorate(handler: Callable[..., Answer]) -> Callable[..., Answer]:
         @wraps(handler)
-        def logged(event: Any, context: LambdaContext) -> Answer:
+        def owning(event: Any, context: LambdaContext) -> Answer:
             try:
                 return handler(event, context)
-            except Exception:
+            except Exception as error:
                 logger.exception("failed")
+                if is_temporary(error) and not isinstance(error, RetryLaterError):
+                    raise RetryLaterError(str(error)) from error
                 raise
 
-        return logged
+        return owning
 
     return decorate

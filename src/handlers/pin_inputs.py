@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import PinInputs, load
 from pipeline.pinning import input_files, pin
 
@@ -15,7 +15,7 @@ logger, tracer, metrics = observers("pin_inputs")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001

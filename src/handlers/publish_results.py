@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import PublishResults, load
 from pipeline.athena import Athena
 from pipeline.batches import Run
@@ -19,7 +19,7 @@ logger, tracer, metrics = observers("publish_results")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import dropped
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import ReceiveUpload, load
 from pipeline.ledger import Ledger
 from pipeline.mail import Mailer
@@ -24,7 +24,7 @@ logger, tracer, metrics = observers("receive_upload")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=S3EventBridgeNotificationEvent)

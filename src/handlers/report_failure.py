@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import ReportFailure, load
 from pipeline.evidence import Evidence, gather
 from pipeline.failure_mail import ended_cause, failed, what_readers_see
@@ -24,7 +24,7 @@ logger, tracer, metrics = observers("report_failure")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
@@ -38,8 +38,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     patience = max(0.0, min(_PATIENCE_SECONDS, left))
     evidence = gather(settings.bucket, cluster_id, patience) if cluster_id else Evidence()
     published = ""
-    with evidence.looking_at("The ledger's note of the published run"):
-        published = what_readers_see(run_id, published_run_id(settings.ledger_table))
+    with evidence.looking_at("Which run readers see"):
+        published = what_readers_see(run_id, published_run_id(settings.bucket))
     mail = failed(
         run_id,
         batch,

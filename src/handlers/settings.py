@@ -51,6 +51,7 @@ class ReportFailure:
 
 @dataclass(frozen=True)
 class Watchdog:
+    bucket: str
     ledger_table: str
     topic_arn: str
     state_machine_arn: str

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import log_failure, observers
+from handlers.observing import observers, own_failures
 from handlers.settings import Watchdog, load
 from pipeline.executions import Execution, described
 from pipeline.mail import Mailer
@@ -32,7 +32,7 @@ class ExecutionStatusChange(EventBridgeEvent):
 
 
 @logger.inject_lambda_context(clear_state=True)
-@log_failure(logger)
+@own_failures(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=EventBridgeEvent)
@@ -44,6 +44,7 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
         logger.append_keys(run=told.run_id, batch=told.input.get("batch"))
     patrol = Patrol(
         stack=settings.stack,
+        bucket=settings.bucket,
         state_machine_arn=settings.state_machine_arn,
         topic_arn=settings.topic_arn,
         ledger_table=settings.ledger_table,

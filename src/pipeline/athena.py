@@ -31,7 +31,6 @@ _ATTEMPTS = 4
 # What the rest of the function's work and the pause between two attempts need.
 _MARGIN_SECONDS = 20
 _GOING_ON = {"QUEUED", "RUNNING"}
-_TEMPORARY = {"TooManyRequestsException", "ThrottlingException", "InternalServerException"}
 # Another run replaced the same view at the same time: the catalogue's words for it, which Athena
 # does not call retryable. The view's text is the same, so the next attempt ends it well.
 _MET_ANOTHER = ("ConcurrentModification", "modified concurrently", "AlreadyExists")
@@ -202,12 +201,10 @@ def _quoted(text: str) -> str:
 
 @contextmanager
 def _translated_errors(query: Query) -> Iterator[None]:
-    """What Athena's API answers, as errors of ours."""
+    """What Athena's API refuses, as an error of ours."""
     try:
         yield
     except ClientError as error:
-        if error_code(error) in _TEMPORARY:
-            raise RetryLaterError(f"query {query.name}: {error}") from error
         if error_code(error) == "InvalidRequestException":
             raise QueryFailedError(f"query {query.name}: {error}") from error
         raise

@@ -1,4 +1,4 @@
-"""The AWS clients: one of each a process, with time limits and retries."""
+"""The AWS clients, one of each a process, with time limits and retries; what their errors mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
@@ -17,13 +17,28 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_stepfunctions import SFNClient
 
-# Longer than any call of ours takes, and short enough to try again within a function's time.
+# Longer than any call of ours takes. All tries of one call may outlast its function, which is then
+# tried again as a whole.
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=64,  # the parts that `pin_inputs` copies at a time
 )
+_SERVER_ERROR = 500  # and above, as HTTP has it
+# The services' words for too many calls at a time, which are the caller's errors in HTTP.
+_BUSY = {
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttled",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 
 
 @overload
@@ -56,3 +71,13 @@ def forget_clients() -> None:
 def error_code(error: ClientError) -> str:
     """The code that AWS gave the error, such as `NoSuchKey`."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def is_temporary(error: BaseException | None) -> bool:
+    """Whether an error comes of AWS being busy, in trouble or out of reach, so that it may pass."""
+    if error is None:
+        return False
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERROR or error_code(error) in _BUSY
+    return isinstance(error, (ConnectionError, HTTPClientError)) or is_temporary(error.__cause__)

@@ -15,7 +15,8 @@ from contract.layout import RAW
 
 _DIGEST_LETTERS = 20
 _LONGEST_SLUG = 40
-# Hexadecimal numbers of changing length are only in order when padded (S3 event structure).
+# They have different lengths, and are in order once the shorter is padded on the right (Amazon S3
+# User Guide, "Event message structure").
 _SEQUENCER_LETTERS = 64
 
 
@@ -42,7 +43,7 @@ class BatchFile:
 
 def ordered(sequencer: str) -> str:
     """A sequencer as text that sorts by time."""
-    return sequencer.upper().zfill(_SEQUENCER_LETTERS)
+    return sequencer.upper().ljust(_SEQUENCER_LETTERS, "0")
 
 
 @dataclass(frozen=True)

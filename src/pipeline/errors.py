@@ -15,6 +15,10 @@ class SettingsError(PipelineError):
     """The function's environment lacks something or holds something unusable."""
 
 
+class UnreadableUploadError(PipelineError):
+    """An uploaded file is there and cannot be read: it is archived, or its key is not ours."""
+
+
 class InputGoneError(PipelineError):
     """A file version that the run was made of is no longer in the bucket."""
 

@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from pipeline.aws import client
 from pipeline.errors import RetryLaterError
 
-# SNS refuses a subject of 100 characters or more, and anything that is not ASCII.
+# SNS refuses a subject of 100 characters or more, and anything but printable ASCII.
 _LONGEST_SUBJECT = 99
 _REMEMBERED_SECONDS = 90 * 24 * 3600
 _WAIT_FOR_OTHER_SECONDS = 20
@@ -34,7 +34,8 @@ class Mail:
 
     @property
     def sns_subject(self) -> str:
-        plain = " ".join(self.subject.encode("ascii", "replace").decode().split())
+        words = " ".join(self.subject.split())
+        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in words)
         return textwrap.shorten(plain, _LONGEST_SUBJECT, placeholder="...")
 
 
@@ -42,7 +43,7 @@ class Mailer:
     """Sends mails to a topic, and remembers in the ledger which causes have been told.
 
     A cause is told once, however often its event is repeated, and by however many Lambdas at a
-    time. Only a Lambda that dies between SNS's answer and the note of it tells a cause twice: the
+    time. It is told twice only if SNS's answer is lost, or Lambda dies before it is noted: the
     other order would lose a mail instead.
     """
 

@@ -62,6 +62,7 @@ class Patrol:
     def __init__(
         self,
         stack: str,
+        bucket: str,
         state_machine_arn: str,
         topic_arn: str,
         ledger_table: str,
@@ -69,10 +70,10 @@ class Patrol:
         incomplete_after_hours: float,
     ) -> None:
         self._stack = stack
+        self._bucket = bucket
         self._state_machine_arn = state_machine_arn
         self._topic_arn = topic_arn
         self._ledger = Ledger(ledger_table)
-        self._ledger_table = ledger_table
         self._runs = Runs(ledger_table)
         self._unconfirmed = Unconfirmed(ledger_table)
         self._mailer = mailer
@@ -161,7 +162,7 @@ class Patrol:
             self._found.runs.append(execution.run_id)
 
     def _tell_end(self, execution: Execution, batch: str) -> bool:
-        published = what_readers_see(execution.run_id, published_run_id(self._ledger_table))
+        published = what_readers_see(execution.run_id, published_run_id(self._bucket))
         mail = ended(
             execution,
             batch,

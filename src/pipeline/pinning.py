@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 from s3transfer.exceptions import S3CopyFailedError
 
 from contract.datasets import DATASETS, Dataset
 from contract.layout import is_run_id, pinned
 from pipeline.aws import client, error_code
-from pipeline.errors import InputGoneError, PipelineError, RetryLaterError
+from pipeline.errors import InputGoneError, PipelineError
 
 _MIB = 1024 * 1024
 _MOST_PARTS = 10_000  # of one multipart upload
@@ -26,7 +26,6 @@ _DATASETS = {dataset.name: dataset for dataset in DATASETS}
 # A HEAD request's answer has no body, so its code is the status; 405 is a delete marker's.
 _GONE = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
 _CHANGED = {"412", "PreconditionFailed"}
-_SERVER_ERROR = 500
 
 
 class WrongInputListError(PipelineError):
@@ -88,8 +87,7 @@ def pin(
     """Copy the files to where the run reads them; their sizes together, in bytes.
 
     What an earlier try has pinned is left as it is, even if its source has gone meanwhile.
-    InputGoneError if a version is not there or not what was checked, and then nothing is copied;
-    RetryLaterError if S3 is in trouble.
+    InputGoneError if a version is not there or not what was checked, and then nothing is copied.
     """
     if not is_run_id(run_id):
         raise WrongInputListError(f"{run_id!r} is no run id")
@@ -147,19 +145,14 @@ def _copy(bucket: str, run_id: str, sizes: CopySizes, file: InputFile, etag: str
 
 @contextmanager
 def _own_errors(file: InputFile) -> Iterator[None]:
-    """S3's errors about a file in the pipeline's words; those that only we can mend pass."""
+    """S3's errors about a file in the pipeline's words; others pass."""
     try:
         yield
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if error_code(error) in _GONE:
             raise InputGoneError(f"{file} is gone: it was deleted or has expired") from error
         if error_code(error) in _CHANGED:
             raise InputGoneError(f"{file} was replaced while it was copied") from error
-        if status >= _SERVER_ERROR:
-            raise RetryLaterError(f"{file} could not be copied: {error}") from error
         raise
     except S3CopyFailedError as error:
         raise InputGoneError(f"{file} was replaced while it was copied") from error
-    except HTTPClientError as error:
-        raise RetryLaterError(f"{file} could not be copied: {error}") from error

@@ -1,9 +1,10 @@
 """The pointer: which run readers see, decided in the ledger and shown by one object.
 
-The ledger's item `pointer` says who has it. A run takes it unless one that was claimed later has
-it, whichever ends first; so the last state is the same in every order. `published_at` only grows,
-since the views show the newest object in `published_runs/`. Going back by hand is one more object,
-of an older run with a newer time; the ledger need not know, for the next run's time is newer still.
+The ledger's item `pointer` says which run may have it. A run takes it unless one that was claimed
+later has it, whichever ends first; so the last state is the same in every order. `published_at`
+only grows, since the views show the newest object in `published_runs/`. Going back by hand is one
+more object, of an older run with a newer time; the ledger need not know, for the next run's time is
+newer still.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 
-from contract.layout import published_run
+from contract.layout import PUBLISHED_RUNS, published_run
 from contract.reports import TransformationReport
 from pipeline.aws import client
 from pipeline.batches import Run
@@ -51,10 +52,15 @@ def take_pointer(ledger_table: str, run: Run) -> Pointer:
     raise RetryLaterError(f"the pointer was moved by others {_TRIES} times in a row")
 
 
-def published_run_id(ledger_table: str) -> str | None:
-    """The run that has the pointer; null if none was ever published."""
-    held = _held(Table(ledger_table))
-    return held.run_id if held else None
+def published_run_id(bucket: str) -> str | None:
+    """The run that readers see; null if none was ever published."""
+    s3 = client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PUBLISHED_RUNS)
+    newest = max((entry["Key"] for page in pages for entry in page.get("Contents", [])), default="")
+    if not newest:
+        return None
+    shown = json.loads(s3.get_object(Bucket=bucket, Key=newest)["Body"].read())
+    return str(shown["run_id"])
 
 
 def show(bucket: str, pointer: Pointer, batch: str, report: TransformationReport) -> None:

@@ -98,7 +98,7 @@ class Publisher:
     def _tell(self, run: Run, mail: Mail) -> bool:
         """Send the mail that was written first: an earlier try may have seen another pointer."""
         key = run_report(run.run_id, "email.txt")
-        text = self._keep_first(key, f"{mail.subject}\n\n{mail.body}")
+        text = self._keep_first(key, f"{mail.sns_subject}\n\n{mail.body}")
         subject, _, body = text.partition("\n\n")
         return self.mailer.tell_once(f"published {run.run_id}", Mail(subject, body))
 

@@ -9,10 +9,13 @@ from contract.layout import RAW, Dropped, dropped
 from pipeline import upload_mails
 from pipeline.batches import BatchFile
 from pipeline.clock import utc_now
+from pipeline.errors import UnreadableUploadError
 from pipeline.ledger import Batch, Ledger
 from pipeline.mail import Mailer
 from pipeline.starting import start_what_is_complete
 from pipeline.uploads import Head, Upload, judge, read_head
+
+_HOUR = len("2026-11-24T08")
 
 Outcome = Literal["ignored", "unknown", "gone", "refused", "outdated", "noted"]
 
@@ -35,11 +38,20 @@ class Receiver:
         self._state_machine_arn = state_machine_arn
 
     def receive(self, upload: Upload) -> Receipt:
-        """Take one upload in; the same event again changes nothing and carries on what broke."""
+        """Take one upload in; the same event again changes nothing and carries on what broke.
+
+        UnreadableUploadError when that was told to people: whether the file or a right of ours is
+        to be mended only they can see, and the event is to be kept until then.
+        """
         place = dropped(upload.key)
         if place is None:
             return self._without_place(upload)
-        head = read_head(upload)
+        try:
+            head = read_head(upload)
+        except UnreadableUploadError as error:
+            mail = upload_mails.unreadable(upload.key, str(error))
+            self._mailer.tell_once(f"unreadable {_version(upload)}", mail)
+            raise
         outcome = self._note(place, upload, head) if head else "gone"
         # In every case: an earlier try may have ended between its note and its start.
         runs = start_what_is_complete(self._ledger, place.batch, self._state_machine_arn, utc_now())
@@ -57,8 +69,10 @@ class Receiver:
         is_marker = upload.key.endswith("/") or upload.size == 0
         if is_marker or not upload.key.startswith(RAW):
             return Receipt("ignored")
-        cause = f"unknown {upload.key} {upload.version_id or upload.sequencer}"
-        self._mailer.tell_once(cause, upload_mails.unknown_name(upload.key))
+        # One mail a folder and hour: SNS suspends a subscription that gets ten in a second.
+        folder = upload.key[: upload.key.find("/", len(RAW)) + 1] or RAW
+        cause = f"unknown {folder} {utc_now()[:_HOUR]}"
+        self._mailer.tell_once(cause, upload_mails.unknown_name(upload.key, folder))
         return Receipt("unknown")
 
     def _refuse(self, place: Dropped, file: BatchFile, problems: str) -> Outcome:
@@ -70,6 +84,10 @@ class Receiver:
         mail = upload_mails.refused(file, problems, batch)
         self._mailer.tell_once(f"refused {file.key} {file.version_id}", mail)
         return "refused"
+
+
+def _version(upload: Upload) -> str:
+    return f"{upload.key} {upload.version_id or upload.sequencer}"
 
 
 def _is_newest_refusal(batch: Batch, file: BatchFile) -> bool:

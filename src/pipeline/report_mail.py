@@ -41,7 +41,7 @@ def report_mail(
 ) -> Mail:
     """The mail of a run; `answers` by the questions' names.
 
-    `shown_instead` is the run that readers see if it is not this one.
+    `shown_instead` is the run that has the pointer if it is not this one.
     """
     rentals = report.datasets["rentals"].accepted
     name = run.batch.removeprefix(RAW).strip("/")
@@ -65,8 +65,8 @@ def _what_readers_see(shown_instead: str | None) -> str:
     if shown_instead is None:
         return "Readers see this run now."
     return (
-        "Readers do not see this run: the files of another were complete later.\n"
-        f"They see {shown_instead}. This one is kept as history."
+        f"Readers do not see this run: the files of {shown_instead} were complete later.\n"
+        "This one is kept as history."
     )
 
 

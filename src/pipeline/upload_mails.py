@@ -12,13 +12,26 @@ from pipeline.words import bounded
 _NAMES = ", ".join(dataset.file for dataset in DATASETS)
 
 
-def unknown_name(key: str) -> Mail:
-    """A key below `raw/` that is none of a batch's four files."""
+def unknown_name(key: str, folder: str) -> Mail:
+    """A key below `raw/` that is none of a batch's four files; others of the folder may follow."""
     return Mail(
         f"Not a file of a batch: {key}",
         f"{key} was dropped, but a batch is made of {_NAMES}, directly in {RAW} or in a folder"
         f" below it ({RAW}<batch>/). Names count letter by letter.\n\n"
-        f"It was left where it is and nothing was started. {_hint(key)}\n",
+        f"It was left where it is and nothing was started. {_hint(key)}\n\n"
+        f"Other files with such names that come into {folder} within the hour are not told one by"
+        " one: look what else lies there.\n",
+    )
+
+
+def unreadable(key: str, problem: str) -> Mail:
+    """A file of a batch that S3 does not let the pipeline read."""
+    return Mail(
+        f"File cannot be read: {key}",
+        f"{bounded(problem)}\n\n"
+        "Nothing was noted of it. Drop it again in S3's standard storage class, encrypted with the"
+        " bucket's own key, as it is when nothing is said about encryption. If all files of this"
+        " bucket are told like this, the pipeline's own rights are broken.\n",
     )
 
 

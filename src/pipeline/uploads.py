@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from contract.datasets import Dataset
 from contract.files import HEAD_BYTES, FileCheck, check_head
-from pipeline.aws import client, error_code
+from pipeline.aws import client, error_code, is_temporary
 from pipeline.batches import BatchFile
 from pipeline.clock import utc_text
+from pipeline.errors import UnreadableUploadError
 
 # The last is a delete marker.
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
@@ -43,7 +44,7 @@ class Head:
 def read_head(upload: Upload) -> Head | None:
     """The beginning of the uploaded version, or of the newest where the event names none.
 
-    Null if it is no longer there.
+    Null if it is no longer there; UnreadableUploadError if S3 does not let it be read.
     """
     place: dict[str, Any] = {"Bucket": upload.bucket, "Key": upload.key}
     if upload.version_id:
@@ -53,8 +54,10 @@ def read_head(upload: Upload) -> Head | None:
     except ClientError as error:
         if error_code(error) in _GONE:
             return None
-        if error_code(error) != "InvalidRange":
+        if is_temporary(error):
             raise
+        if error_code(error) != "InvalidRange":
+            raise UnreadableUploadError(f"{upload.key} cannot be read: {error}") from error
     # No range of an empty object can be read.
     answer = client("s3").get_object(**place)
     return Head(b"", 0, answer["VersionId"], utc_text(answer["LastModified"]))

@@ -199,8 +199,6 @@ def test_the_time_is_over_and_the_next_try_carries_on(fake: FakeAthena, clock: C
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("TooManyRequestsException", RetryLaterError),
-        ("InternalServerException", RetryLaterError),
         ("InvalidRequestException", QueryFailedError),
         ("AccessDeniedException", ClientError),
     ],

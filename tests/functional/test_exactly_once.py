@@ -167,8 +167,8 @@ def test_the_next_batch_under_the_same_prefix_is_a_run_of_its_own(cloud: Cloud) 
 
 @pytest.mark.parametrize("late", range(4))
 def test_an_older_event_never_replaces_a_newer_file(cloud: Cloud, late: int) -> None:
-    older = _drop(cloud, ["01", "02", "03", "04"])
-    newer = _drop(cloud, ["101", "102", "103", "104"])  # longer, so only padded they are newer
+    older = _drop(cloud, [f"0062E99A88DC40746{number}AB" for number in range(4)])
+    newer = _drop(cloud, [f"0062E99A99DC40746{number}" for number in range(4)])  # and shorter
     _receive(newer[late])
     assert _receive(older[late])["outcome"] == "outdated"
     for place in range(4):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import json
 from importlib import import_module
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pipeline.errors import SettingsError
+from pipeline.aws import is_temporary
+from pipeline.errors import RetryLaterError, SettingsError
 from tests.functional.conftest import Context
+from tests.support.aws_calls import refusal
 from tests.support.events import load_event
 
 
@@ -40,3 +45,37 @@ def test_a_failure_is_logged_with_run_and_batch(
     assert {name: line[name] for name in keys} == {
         name: told["run_id"] if value is ... else value for name, value in keys.items()
     }
+
+
+BUSY = [
+    refusal("Any", "SlowDown", 503),
+    refusal("Any", "InternalError", 500),
+    refusal("Any", "ThrottlingException"),
+    refusal("Any", "ProvisionedThroughputExceededException"),
+    refusal("Any", "Throttled", 429),
+    ReadTimeoutError(endpoint_url="https://x"),
+    EndpointConnectionError(endpoint_url="https://x"),
+]
+
+
+@pytest.mark.parametrize("error", BUSY, ids=str)
+@pytest.mark.parametrize(
+    "function", ["pin_inputs", "check_run", "publish_results", "report_failure"]
+)
+@pytest.mark.usefixtures("cloud")
+def test_what_may_pass_has_the_name_that_the_state_machine_tries_again(
+    monkeypatch: pytest.MonkeyPatch, function: str, error: Exception
+) -> None:
+    def call(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    with pytest.raises(RetryLaterError):
+        import_module(f"handlers.{function}").handler(load_event(function), Context())
+
+
+@pytest.mark.parametrize(
+    "error", [refusal("Any", "AccessDenied", 403), refusal("Any", "NoSuchKey", 404), ValueError()]
+)
+def test_what_stays_wrong_is_not_tried_again(error: Exception) -> None:
+    assert not is_temporary(error)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from contract.kpi_tables import KPI_TABLES
-from contract.layout import published_run
 from pipeline.batches import Run
-from pipeline.clock import utc_now
-from pipeline.pointer import take_pointer
+from pipeline.clock import utc_moment, utc_now, utc_text
+from pipeline.pointer import published_run_id, take_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import watch_calls
@@ -45,8 +46,7 @@ def test_a_run_claimed_earlier_does_not_take_the_pointer(cloud: Cloud, athena: F
     assert objects(cloud, "published_runs/") == before
     ((subject, body),) = cloud.mails()
     assert subject == "Rental KPIs 2026-11 (not shown): 600.50 from 3 rentals"
-    assert "Readers do not see this run" in body
-    assert f"They see {RUN}." in body
+    assert f"Readers do not see this run: the files of {RUN} were complete later." in body
 
 
 def test_a_run_claimed_later_takes_the_pointer(cloud: Cloud, athena: FakeAthena) -> None:
@@ -89,21 +89,44 @@ def test_clocks_that_go_back_do_not_hide_a_run(
     assert _averages_seen(athena) == {"2.00"}
 
 
-def test_going_back_by_hand_is_one_more_pointer(cloud: Cloud, athena: FakeAthena) -> None:
+def _go_back(cloud: Cloud, folder: Path, run_id: str) -> None:
+    """Type what `docs/operations.md` says, with files for the bucket."""
+    shown = folder / "published_runs"
+    shown.mkdir()
+    for key, text in objects(cloud, "published_runs/").items():
+        (folder / key).write_text(text)
+    (old,) = (path.stem for path in shown.iterdir() if run_id in path.name)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    _, _, section = page.partition("## Show an earlier run to readers")
+    commands = section.partition("```sh\n")[2].partition("```")[0]
+    commands = commands.replace("s3://BUCKET", str(folder)).replace("OLD", old)
+    aws = 'aws() { [ "$1 $2" = "s3 cp" ] && cp "$3" "$4"; }\n'
+    subprocess.run(["sh", "-c", aws + commands], cwd=folder, check=True)
+    (made,) = (path for path in shown.iterdir() if "back-to" in path.name)
+    cloud.put(f"published_runs/{made.name}", made.read_bytes())
+
+
+def test_going_back_by_hand_is_one_more_pointer(
+    cloud: Cloud, athena: FakeAthena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All tables go back together; publishing again leaves them, the next run is shown."""
-    publish_older(cloud, athena)
-    finish_run(cloud, athena, average="2.00")
-    publish()
-    text = next(text for key, text in objects(cloud, "published_runs/").items() if OLDER in key)
-    content = {**json.loads(text), "published_at": utc_now()}
-    key = published_run(content["published_at"], OLDER)
-    cloud.put(key, (json.dumps(content) + "\n").encode())
+    an_hour_ago = utc_text(utc_moment(utc_now()) - timedelta(hours=1))
+    assert published_run_id(cloud.bucket) is None
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.pointer.utc_now", lambda: an_hour_ago)
+        publish_older(cloud, athena)
+        finish_run(cloud, athena, average="2.00")
+        publish()
+    assert published_run_id(cloud.bucket) == RUN
+    _go_back(cloud, tmp_path, OLDER)
     assert _averages_seen(athena) == {"1.00"}
+    assert published_run_id(cloud.bucket) == OLDER
     publish()
     assert _averages_seen(athena) == {"1.00"}
     finish_run(cloud, athena, "next", average="3.00")
     publish("next", "2026-11-24T08:00:00.000000Z")
     assert _averages_seen(athena) == {"3.00"}
+    assert published_run_id(cloud.bucket) == "next"
 
 
 @pytest.mark.parametrize("held_before", [False, True])

@@ -10,11 +10,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 
 from contract.files import HEAD_BYTES
 from handlers.receive_upload import handler, logger
-from pipeline.errors import SettingsError
+from pipeline.errors import RetryLaterError, SettingsError, UnreadableUploadError
 from pipeline.ledger import Ledger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse
@@ -146,10 +145,14 @@ def test_what_means_nothing_is_ignored(cloud: Cloud, key: str) -> None:
         ("raw//users.csv", "Drop it again one folder below raw/ at most."),
         ("raw/x/users (1).csv", "drop it again under that name"),
         ("raw/Übersicht.xlsx", "drop it again under that name"),
+        ("raw/a\x07\x1bb\x7f/x.csv", "drop it again under that name"),
         (f"raw/{'long' * 200}.csv", "drop it again under that name"),
     ],
 )
-def test_another_name_is_told_once(cloud: Cloud, key: str, hint: str) -> None:
+def test_another_name_is_told_once(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str, hint: str
+) -> None:
+    monkeypatch.setattr("pipeline.receiving.utc_now", lambda: "2026-11-24T08:00:00.000000Z")
     event = upload_event(key, "01", "v1", size=5)
     assert _receive(event)["outcome"] == "unknown"
     assert _receive(event)["outcome"] == "unknown"
@@ -158,6 +161,45 @@ def test_another_name_is_told_once(cloud: Cloud, key: str, hint: str) -> None:
     assert key in body
     assert len(subject) < 100
     assert subject.isascii()
+    assert subject.isprintable()  # SNS refuses control characters
+
+
+def test_a_folder_of_unknown_names_is_one_mail_an_hour(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SNS suspends a subscription that gets more than about ten messages a second."""
+    for hour, keys in (
+        ("08", [f"raw/x/{number}/users.csv" for number in range(30)]),
+        ("09", ["raw/x/a.csv", "raw/y/a.csv", "raw/a.csv", "raw/b.csv"]),
+    ):
+        now = f"2026-11-24T{hour}:00:00.000000Z"
+        monkeypatch.setattr("pipeline.receiving.utc_now", lambda now=now: now)
+        for key in keys:
+            assert _receive(upload_event(key, "01", "v1", size=5))["outcome"] == "unknown"
+    mails = cloud.mails()
+    assert [subject.rpartition(" ")[2] for subject, _ in mails] == [
+        "raw/x/0/users.csv",
+        "raw/x/a.csv",
+        "raw/y/a.csv",
+        "raw/a.csv",
+    ]
+    assert "come into raw/x/ within the hour are not told one by one" in mails[0][1]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "InvalidRequest"])
+def test_a_file_that_cannot_be_read_is_told_and_its_event_is_kept(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    event = _drop(cloud, "raw/users.csv", GOOD["users.csv"], "01")
+    with monkeypatch.context() as patch:
+        refuse(patch, "GetObject", code=code)
+        for _ in range(3):  # Lambda's tries; then the event goes to the dead letters
+            with pytest.raises(UnreadableUploadError, match=code):
+                _receive(event)
+    ((subject, body),) = cloud.mails()
+    assert subject == "File cannot be read: raw/users.csv"
+    assert code in body
+    assert _receive(event)["outcome"] == "noted"
 
 
 @pytest.mark.usefixtures("cloud")
@@ -250,8 +292,8 @@ def test_all_ways_to_be_gone(monkeypatch: pytest.MonkeyPatch, code: str) -> None
     assert _receive(upload_event("raw/users.csv", "01", "v1"))["outcome"] == "gone"
 
 
-@pytest.mark.usefixtures("cloud")
-def test_another_refusal_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse(monkeypatch, "GetObject")
-    with pytest.raises(ClientError, match="AccessDenied"):
+def test_s3_in_trouble_is_nothing_to_tell(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, "GetObject", code="SlowDown")
+    with pytest.raises(RetryLaterError, match="SlowDown"):
         _receive(upload_event("raw/users.csv", "01", "v1"))
+    assert cloud.mails() == []

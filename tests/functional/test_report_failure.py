@@ -15,11 +15,10 @@ from typing import Any
 import boto3
 import pytest
 
+from contract.layout import published_run
 from handlers.report_failure import handler
-from pipeline.batches import Run
 from pipeline.failure_mail import next_name
 from pipeline.failures import Failure
-from pipeline.pointer import take_pointer
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse
 from tests.support.ended_runs import (
@@ -170,7 +169,8 @@ def test_a_batch_that_is_not_known_is_no_obstacle(cloud: Cloud) -> None:
 )
 def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: str) -> None:
     if published:
-        take_pointer(cloud.table, Run(published, "raw/", "2026-10-01T08:00:00.000000Z", ()))
+        key = published_run("2026-10-01T08:00:00.000000Z", published)
+        cloud.put(key, json.dumps({"run_id": published}).encode())
     _report(_event("report_failure", cluster_id=None))
     assert words in cloud.mails()[0][1]
 
@@ -240,7 +240,7 @@ def test_a_log_that_never_comes_is_gone_without(
         (["ListSteps"], "could not be read (AccessDenied)"),
         (["GetObject"], "The log of the step transformation_job could not be read (AccessDenied)"),
         (["DescribeCluster", "ListSteps"], "The steps of the cluster"),
-        (["GetItem"], "The ledger's note of the published run could not be read (AccessDenied)"),
+        (["ListObjectsV2"], "Which run readers see could not be read (AccessDenied)"),
     ],
 )
 def test_the_mail_goes_out_though_aws_refuses(

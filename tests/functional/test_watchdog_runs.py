@@ -159,7 +159,7 @@ def test_an_end_that_is_noted_meanwhile_stays(
     assert run_item(cloud, "run-1")["status"] == "SUPERSEDED"
 
 
-def test_a_mail_that_fails_is_sent_by_the_nextpatrol(
+def test_a_mail_that_fails_is_sent_by_the_next_patrol(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "FAILED")
