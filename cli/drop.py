@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from rich.console import Console
@@ -13,9 +14,13 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from cli.errors import UserError
 from cli.live import follow
+from cli.local_cloud import step
+from cli.reach import become_user, stack_outputs
+from cli.results import show_failure, show_mails_about, show_places, show_results
 from contract.datasets import DATASETS
 from contract.layout import RAW
 from local.cloud import Cloud
+from local.mail import read_mails
 from pipeline.aws import error_code
 from pipeline.batches import BatchFile, new_run
 from pipeline.executions import execution_arn
@@ -23,6 +28,7 @@ from pipeline.ledger import Batch, Ledger
 
 _START_LIMIT = 60.0  # seconds; the function's first start takes some
 _POLL_SECONDS = 0.2
+_LONGEST_KEY = 1024  # bytes
 
 
 class NotStartedError(Exception):
@@ -30,15 +36,18 @@ class NotStartedError(Exception):
 
 
 def batch_prefix(name: str) -> str:
-    """`raw/<name>/`; UserError for a name that is no single folder's."""
+    """`raw/<name>/`; UserError for a name that is no single folder's, or too long for S3."""
     if not name or "/" in name or name != name.strip() or name in {".", ".."}:
         raise UserError(f"{name!r} is no name of a batch: take one word without a slash")
-    return f"{RAW}{name}/"
+    prefix = f"{RAW}{name}/"
+    if any(len(f"{prefix}{dataset.file}".encode()) > _LONGEST_KEY for dataset in DATASETS):
+        raise UserError(f"a batch's name of {len(name):,} letters is too long for S3")
+    return prefix
 
 
 def new_batch_name() -> str:
     """A name that no other batch has: batches that overlap need prefixes of their own."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
 def drop_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
@@ -56,6 +65,36 @@ def drop_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
         size = path.stat().st_size
         files[dataset.name] = BatchFile(dataset.name, key, put["VersionId"], size, "", "")
     return new_run(prefix, files, claimed_at="").run_id
+
+
+def drop_and_show(cloud: Cloud, folder: Path, batch: str, console: Console) -> int:
+    """Drop the files, follow the run that they become, show what it came to.
+
+    0 if it succeeded and was mailed, else 1. UserError where the stack is not deployed, or files
+    were refused.
+    """
+    become_user(cloud)
+    names = stack_outputs(cloud)
+    if not names:
+        raise UserError("the stack is not deployed: ./run local up does that")
+    prefix = batch_prefix(batch)
+    known = len(read_mails(cloud.mailbox))
+    where = f"s3://{names['Bucket']}/{prefix} ({cloud.name})"
+    with step(f"dropping four files into {where}", console):
+        run_id = drop_files(cloud, names["Bucket"], folder, prefix)
+    try:
+        execution = watch_run(cloud, names, prefix, run_id, console)
+    except NotStartedError as error:
+        console.print(str(error), style="bold red", markup=False, highlight=False)
+        execution = {}
+    is_good = execution.get("status") == "SUCCEEDED"
+    if is_good:
+        show_results(cloud, names, run_id, console)
+    mails = show_mails_about(cloud, run_id if execution else prefix, known, console)
+    if execution and not is_good:
+        show_failure(cloud, execution, mails, console)
+    show_places(cloud, names["Bucket"], console)
+    return 0 if is_good and mails else 1
 
 
 def watch_run(

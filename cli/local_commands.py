@@ -52,7 +52,7 @@ def demo(
 @local.command()
 def up() -> None:
     """Start a local cloud and deploy the stack; deploys again where it runs already."""
-    from cli.demo import set_up, show_how_to_reach, step
+    from cli.local_cloud import set_up, show_how_to_reach, step
     from cli.reach import CLOUD
     from local.cloud import find, start, stop
 
@@ -93,7 +93,7 @@ def down(cloud: Named = "") -> None:
 @local.command()
 def status() -> None:
     """Say which local clouds run, how they are reached, and what was executed there."""
-    from cli.demo import show_status
+    from cli.local_cloud import show_status
     from cli.reach import running_clouds
 
     clouds = running_clouds()
@@ -105,16 +105,18 @@ def status() -> None:
 
 def drop(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the four CSV files.")],
-    batch: Annotated[str, typer.Option(help="Below raw/. Default: the time, in UTC.")] = "",
+    batch: Annotated[
+        str | None, typer.Option(help="Its folder below raw/. Default: a new one.")
+    ] = None,
     cloud: Named = "",
 ) -> None:
     """Drop a folder's files into the local cloud that runs, and follow the run."""
-    from cli.demo import drop_and_show
-    from cli.drop import batch_prefix, new_batch_name
+    from cli.drop import batch_prefix, drop_and_show, new_batch_name
     from cli.inputs import check_folder
     from cli.reach import running_cloud
 
-    batch = batch or new_batch_name()
+    if batch is None:
+        batch = new_batch_name()
     batch_prefix(batch)
     for warning in check_folder(source):
         typer.echo(f"run: {warning}", err=True)
@@ -127,7 +129,7 @@ def show_mail(
     last: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 1,
     cloud: Named = "",
 ) -> None:
-    """Show the newest mails of the local cloud that runs, or ran last."""
+    """Show the newest mails of the local cloud that got one last, running or not."""
     from cli.mail import show_mails
     from cli.reach import mailbox
     from local.mail import read_mails

@@ -11,12 +11,10 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from cli.errors import UserError
-from local.cloud import Cloud, FolderTakenError, find, start
+from local.cloud import LOCAL, Cloud, FolderTakenError, find, start
 from local.deployment import outputs
 from pipeline.aws import forget_clients
 
-PROJECT = Path(__file__).resolve().parents[1]
-LOCAL = PROJECT / ".local"
 CLOUD = LOCAL / "cloud"  # of `./run local up`
 _DEMO = "demo"
 
@@ -29,15 +27,18 @@ def running_clouds() -> list[Cloud]:
 
 
 def running_cloud(name: str = "") -> Cloud:
-    """The one of that name, by default the first of them; UserError if it does not run."""
+    """The one of that name, by default the first that lasts; UserError if it does not run.
+
+    The cloud of a demo that is under way goes away with it, so it has to be named.
+    """
     clouds = running_clouds()
     for cloud in clouds:
-        if name in ("", cloud.name):
+        if cloud.name == name or not (name or cloud.is_attached):
             return cloud
-    if not clouds:
-        raise UserError("no local cloud is running: ./run local up starts one")
-    names = ", ".join(cloud.name for cloud in clouds)
-    raise UserError(f"no local cloud {name!r} is running; there are {names}")
+    if name:
+        names = ", ".join(cloud.name for cloud in clouds) or "none"
+        raise UserError(f"no local cloud {name!r} is running; there are {names}")
+    raise UserError("no local cloud is running: ./run local up starts one")
 
 
 def stack_outputs(cloud: Cloud) -> dict[str, str]:
@@ -60,7 +61,7 @@ def start_for_demo(*, attached: bool) -> Cloud:
 def mailbox(name: str = "") -> Path | None:
     """The mailbox of the local cloud of that name, running or not.
 
-    By default that of the one that runs, else of the one that got a mail last; None if none did.
+    By default that of the one that got a mail last; None if none did.
     UserError for a name that no cloud here had.
     """
     found = {folder.parent.name: folder for folder in LOCAL.glob("*/mailbox")}
@@ -69,8 +70,6 @@ def mailbox(name: str = "") -> Path | None:
             names = ", ".join(sorted(found)) or "none"
             raise UserError(f"no local cloud {name!r} has a mailbox here; {names} have")
         return found[name]
-    for cloud in running_clouds():
-        return cloud.mailbox
     used = [folder for folder in found.values() if any(folder.glob("*.eml"))]
     return max(used, key=lambda folder: folder.stat().st_mtime, default=None)
 

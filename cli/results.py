@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,17 +56,24 @@ def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console:
     show_counts(json.loads(content), console)
 
 
-def show_mail_since(cloud: Cloud, known: int, console: Console) -> list[Mail]:
-    """Print the mails that came after the first `known` ones, once there is one; the mails."""
-    try:
+def show_mails_about(cloud: Cloud, words: str, known: int, console: Console) -> list[Mail]:
+    """Print the mails with these words that came after the first `known` ones; the mails.
+
+    It waits until there is one: other batches are mailed about too.
+    """
+
+    def found() -> list[Mail]:
+        return [mail for mail in read_mails(cloud.mailbox)[known:] if words in mail.body]
+
+    with suppress(RetryError):
         Retrying(
             retry=retry_if_result(lambda mails: not mails),
             wait=wait_fixed(0.2),
             stop=stop_after_delay(_MAIL_LIMIT),
-        )(lambda: read_mails(cloud.mailbox)[known:])
-    except RetryError:
-        console.print(f"no mail went out; see {shown(cloud.log)}", markup=False)
-    mails = read_mails(cloud.mailbox)[known:]
+        )(found)
+    mails = found()
+    if not mails:
+        console.print(f"no mail went out; see {shown(cloud.log)}", markup=False, soft_wrap=True)
     show_mails(mails, console)
     return mails
 
@@ -89,7 +97,8 @@ def show_failure(
     for (bucket, folder), name in itertools.product(folders, _FILES):
         key = f"{folder}{name}"
         lines = _log_lines(cloud, bucket, key)
-        console.print(f"\nThe end of s3://{bucket}/{key}", style="bold", markup=False)
+        title = f"\nThe end of s3://{bucket}/{key}"
+        console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
         for line in lines[-_LOG_LINES:]:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 

@@ -24,6 +24,7 @@ from local import ACCOUNT, SECRET
 from local.server import DESCRIPTION, LOCK
 
 PROJECT = Path(__file__).resolve().parents[1]
+LOCAL = PROJECT / ".local"  # all that local clouds leave on this machine
 LOG = "server.log"
 _STARTING = "starting"
 _START_LIMIT = 60.0  # seconds; it takes about two, but machines can be busy

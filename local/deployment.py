@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,14 +14,14 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from local.cloud import PROJECT, Cloud
+from local.cloud import LOCAL, PROJECT, Cloud
 
 TEMPLATE = PROJECT / "template.yaml"
 STACK = "rental-kpi"
 EMAIL = "you@example.org"
 SUBNET = "subnet-local"
 # Shared by all local clouds: what is built depends on the sources alone.
-BUILD = PROJECT / ".local" / "build"
+BUILD = LOCAL / "build"
 _RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _BUILT_FROM = ("src", "requirements/provided", "statemachine", "template.yaml")
 _BIN = Path(sys.executable).parent
@@ -125,10 +126,13 @@ def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "samconfig.toml"
     settings.write_text("version = 0.1\n")
+    temporary = folder / "tmp"  # it leaves folders there
+    temporary.mkdir(exist_ok=True)
     result = subprocess.run(
         [str(_BIN / "sam"), *words, "--config-file", str(settings)],
         env={
             **kept,
+            "TMPDIR": str(temporary),
             # sam looks for the functions' Python there.
             "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "SAM_CLI_TELEMETRY": "0",
@@ -136,13 +140,14 @@ def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
             "SAM_CLI_POLL_DELAY": "0.3",
             **environment,
         },
-        cwd=PROJECT,
+        cwd=folder,  # it leaves .aws-sam where it stands
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+    shutil.rmtree(temporary)
     if result.returncode != 0:
         end = "\n".join(result.stdout.rstrip().splitlines()[-_TAIL:])
         raise DeploymentError(f"sam {words[0]} failed:\n{end}")

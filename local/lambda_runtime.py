@@ -32,6 +32,7 @@ from tenacity import (
 )
 
 from local import keeper
+from local.cloud import LOCAL
 
 _BINARIES = {
     "x86_64": "aws-lambda-rie-x86_64",
@@ -90,7 +91,8 @@ class Outcome:
 def invoke(function: Function, event: str) -> Outcome:
     """Run a function once on an event, given as JSON. RuntimeUnavailableError."""
     emulator = _emulator()
-    with tempfile.TemporaryDirectory(prefix="rental-kpi-") as folder:
+    LOCAL.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="invoke-", dir=LOCAL) as folder:
         runtime = Path(folder) / "runtime"
         _link_runtime(runtime)
         log = Path(folder) / "log"

@@ -1,7 +1,8 @@
 """An execution's end, as Step Functions decides it: aborted stays aborted, and time runs out.
 
 MiniStack knows no time-out of a state machine, lets a task that fails after an abort turn the
-execution into a failed one, and lets a Catch of States.ALL see what no Catch on AWS sees.
+execution into a failed one, lets a Catch of States.ALL see what no Catch on AWS sees, and does not
+tell EventBridge why somebody stopped an execution.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from local.additions.joint import found, replace
 
 MODULE = "ministack.services.stepfunctions"
+_EVENTS = "ministack.services.eventbridge"
 # Nothing catches them but their own names, and AWS does not even promise that.
 _UNCAUGHT = ("States.Runtime", "States.DataLimitExceeded")
 
@@ -40,6 +42,8 @@ def install() -> None:
     _originals["run"] = replace(MODULE, "_run_execution", _run, ("exec_arn",))
     _originals["fail"] = replace(MODULE, "_fail_execution", _fail, ("execution", "error", "cause"))
     _originals["match"] = replace(MODULE, "_error_matches", _matches, ("error_equals", "error"))
+    parameters = ("data", "allow_aws_source")
+    _originals["put_events"] = replace(_EVENTS, "_put_events", _put_events, parameters)
 
 
 def failure(error: str, cause: str) -> Exception:
@@ -104,3 +108,18 @@ def _matches(error_equals: list[str], error: str) -> bool:
     if error in _UNCAUGHT:
         return error in error_equals
     return bool(_originals["match"](error_equals, error))
+
+
+def _put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+    for entry in data.get("Entries", []) if allow_aws_source else []:
+        if entry.get("Source") == "aws.states":
+            entry["Detail"] = _with_reason(entry["Detail"])
+    return _originals["put_events"](data, allow_aws_source)
+
+
+def _with_reason(detail: str) -> str:
+    told = json.loads(detail)
+    execution = found(MODULE, "_executions").get(told["executionArn"])
+    if told["status"] == "ABORTED" and execution is not None:
+        told |= {name: execution.get(name) for name in ("error", "cause")}
+    return json.dumps(told)

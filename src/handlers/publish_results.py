@@ -23,14 +23,17 @@ logger, tracer, metrics = observers("publish_results")
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{run_id, batch, claimed_at, files}`; answer `{status, pointer}`."""
+    """Take `{run_id, batch, claimed_at, files, personal_data}`; answer `{status, pointer}`.
+
+    `personal_data` is what the run's jobs were told, whatever the stack says by now.
+    """
     run = Run(event["run_id"], event["batch"], event["claimed_at"], tuple(event["files"]))
     logger.append_keys(run=run.run_id, batch=run.batch)
     settings = load(PublishResults)
     publisher = Publisher(
         settings.bucket,
         settings.ledger_table,
-        settings.personal_data,
+        event["personal_data"],
         Mailer(settings.topic_arn, settings.ledger_table, context),
         Athena(
             settings.database,

@@ -38,7 +38,6 @@ class PublishResults:
     topic_arn: str
     database: str
     workgroup: str
-    personal_data: bool
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 from cli import reach
 from cli.__main__ import app
-from cli.demo import drop_and_show, step
-from cli.drop import NotStartedError
+from cli.drop import NotStartedError, drop_and_show
 from cli.errors import UserError
+from cli.local_cloud import show_status, step
 from cli.mail import show_mails
-from cli.results import show_failure, show_mail_since, show_places, show_results
+from cli.results import show_failure, show_mails_about, show_places, show_results
 from cli.summary import QUESTIONS
 from contract.reports import DatasetCounts, TransformationReport
 from local.additions import mailbox
@@ -43,6 +43,8 @@ class MotoCloud:
     """What is looked at when a run is over."""
 
     folder: Path
+
+    name = "cloud"
 
     @property
     def mailbox(self) -> Path:
@@ -148,13 +150,24 @@ def test_places_are_counted(cloud: Any, console: Console) -> None:
     assert f"  mails: {cloud.mailbox}\n" in said(console)
 
 
-def test_only_new_mails_are_shown(cloud: Any, console: Console) -> None:
-    mailbox.deliver("a@example.com", "old", "before")
-    mailbox.deliver("a@example.com", "new", "after [bold]all[/bold]")
-    mails = show_mail_since(cloud, 1, console)
+def test_only_new_mails_of_the_run_are_shown(cloud: Any, console: Console) -> None:
+    mailbox.deliver("a@example.com", "old", "run-1 before")
+    mailbox.deliver("a@example.com", "other", "run-2")
+    mailbox.deliver("a@example.com", "new", "run-1 after [bold]all[/bold]")
+    mails = show_mails_about(cloud, "run-1", 1, console)
     assert [mail.subject for mail in mails] == ["new"]
     assert "before" not in said(console)
-    assert "Subject: new\n\nafter [bold]all[/bold]\n" in said(console)
+    assert "Subject: new\n\nrun-1 after [bold]all[/bold]\n" in said(console)
+
+
+def test_the_mail_of_another_batch_is_not_taken_for_ones_own(
+    cloud: Any, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.results._MAIL_LIMIT", 0.5)
+    mailbox.deliver("a@example.com", "other", "run-2")
+    assert show_mails_about(cloud, "run-1", 0, console) == []
+    assert "no mail went out" in said(console)
+    assert "run-2" not in said(console)
 
 
 def test_a_mail_on_a_terminal_has_a_frame_with_its_file_s_name(tmp_path: Path) -> None:
@@ -193,7 +206,7 @@ def local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_mail_shows_the_newest_of_the_cloud_that_ran_last(
+def test_mail_shows_the_newest_of_the_cloud_that_got_one_last(
     local_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, subjects in (("cloud", ["a"]), ("demo", ["b", "c", "d"])):
@@ -278,15 +291,45 @@ def test_down_leaves_a_demo_that_is_under_way(
 
 
 def test_one_of_several_clouds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = (
-        Cloud(tmp_path / name, "https://x", 1, "eu-west-1", tmp_path, tmp_path, False)
-        for name in ("cloud", "demo")
+    under_way, one, other = (
+        Cloud(tmp_path / name, "https://x", 1, "eu-west-1", tmp_path, tmp_path, attached)
+        for name, attached in (("demo", True), ("demo-2", False), ("demo-3", False))
     )
-    monkeypatch.setattr(reach, "running_clouds", lambda: [one, other])
+    monkeypatch.setattr(reach, "running_clouds", lambda: [under_way, one, other])
     assert reach.running_cloud() == one
-    assert reach.running_cloud("demo") == other
-    with pytest.raises(UserError, match="no local cloud 'x' is running; there are cloud, demo"):
+    assert reach.running_cloud("demo-3") == other
+    assert reach.running_cloud("demo") == under_way
+    with pytest.raises(UserError, match="no local cloud 'x' is running; there are demo, demo-2"):
         reach.running_cloud("x")
+    monkeypatch.setattr(reach, "running_clouds", lambda: [under_way])
+    with pytest.raises(UserError, match="no local cloud is running"):
+        reach.running_cloud()
+
+
+def test_a_status_has_the_newest_executions_first(
+    tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = datetime(2026, 11, 24, tzinfo=UTC)
+    executions = [
+        {"name": f"run-{n:02}", "status": "SUCCEEDED", "startDate": started + timedelta(hours=n)}
+        for n in (3, 11, 0, 7, 1, 10, 2, 9, 4, 8, 5, 6)
+    ]
+
+    class Executions:
+        def get_paginator(self, operation: str) -> Any:
+            assert operation == "list_executions"
+            return self
+
+        def paginate(self, **_: Any) -> Any:
+            return [{"executions": executions[:5]}, {"executions": executions[5:]}]
+
+    cloud = Cloud(tmp_path, "https://x", 1, "eu-west-1", tmp_path, tmp_path, False)
+    monkeypatch.setattr(Cloud, "client", lambda *_: Executions())
+    monkeypatch.setattr("cli.local_cloud.stack_outputs", lambda _: {"StateMachine": "arn"})
+    show_status(cloud, console)
+    shown = [line.split()[-1] for line in said(console).splitlines()[1:-1]]
+    assert shown == [f"run-{n:02}" for n in range(11, 1, -1)]
+    assert said(console).endswith("  and 2 earlier\n")
 
 
 def test_a_step_is_said_with_its_time_and_not_when_it_failed(console: Console) -> None:
@@ -322,12 +365,12 @@ def test_the_exit_code_says_whether_all_went_well(
     words: str,
 ) -> None:
     mails = [replace(failed_mail(), body="")] if mailed else []
-    monkeypatch.setattr("cli.demo.become_user", lambda _: None)
-    monkeypatch.setattr("cli.demo.stack_outputs", lambda _: {"Bucket": BUCKET})
-    monkeypatch.setattr("cli.demo.drop_files", lambda *_: "r")
-    monkeypatch.setattr("cli.demo.watch_run", watched)
-    monkeypatch.setattr("cli.demo.show_results", lambda *_: None)
-    monkeypatch.setattr("cli.demo.show_mail_since", lambda *_: mails)
+    monkeypatch.setattr("cli.drop.become_user", lambda _: None)
+    monkeypatch.setattr("cli.drop.stack_outputs", lambda _: {"Bucket": BUCKET})
+    monkeypatch.setattr("cli.drop.drop_files", lambda *_: "r")
+    monkeypatch.setattr("cli.drop.watch_run", watched)
+    monkeypatch.setattr("cli.drop.show_results", lambda *_: None)
+    monkeypatch.setattr("cli.drop.show_mails_about", lambda *_: mails)
     assert drop_and_show(cloud, cloud.folder, "b", console) == code
     assert words in said(console)
     assert "Where everything lies" in said(console)

@@ -125,7 +125,6 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         "DATABASE": "rental_kpi",
         "WORKGROUP": "rental-kpi",
         "QUALITY_LIMIT_PERCENT": "5",
-        "PERSONAL_DATA": "false",
         "INCOMPLETE_AFTER_HOURS": "24",
     }.items():
         monkeypatch.setenv(name, value)

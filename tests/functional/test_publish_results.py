@@ -179,11 +179,10 @@ def test_publishing_twice_changes_nothing(cloud: Cloud, athena: FakeAthena) -> N
 
 @pytest.mark.parametrize("personal_data", [False, True])
 def test_personal_columns_are_shown_when_switched_on(
-    cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch, personal_data: bool
+    cloud: Cloud, athena: FakeAthena, personal_data: bool
 ) -> None:
-    monkeypatch.setenv("PERSONAL_DATA", str(personal_data).lower())
     finish_run(cloud, athena)
-    publish()
+    publish(personal_data=personal_data)
     columns = [row[0] for row in athena.database.execute("DESCRIBE user_metrics").fetchall()]
     assert {"first_name", "last_name", "email"}.isdisjoint(columns) != personal_data
     ((subject, body),) = cloud.mails()

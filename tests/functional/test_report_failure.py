@@ -19,7 +19,7 @@ from contract.layout import published_run
 from handlers.report_failure import handler
 from pipeline.failure_mail import next_name
 from pipeline.failures import Failure
-from tests.functional.conftest import Cloud, Context
+from tests.functional.conftest import STACK, Cloud, Context
 from tests.support.aws_calls import refuse
 from tests.support.ended_runs import (
     add_step,
@@ -76,7 +76,8 @@ def test_a_failed_step_is_told_with_all_that_helps(cloud: Cloud) -> None:
     assert "was not finished: CANCELLED" in body
     assert f"The cluster {cluster} was ended: TERMINATED." in body
     assert "Nothing was published" in body
-    assert f"#/v2/executions/details/{_event()['execution_arn']}" in body
+    assert "#/v2/executions/details/arn:aws:states:" in body
+    assert f":execution:{STACK}-pipeline:{RUN}\n" in body
     assert "drop all four files, corrected, into raw/2026-11/" in body
 
 

@@ -76,7 +76,8 @@ _PLACES_OF_ROLE = {
         # Athena looks at the default database before each statement, whichever that names.
         "glue:GetDatabase": {*_PLACES["glue"], "database/default"},
     },
-    "ReportFailureRole": {"s3": {"logs/emr/*"}},
+    "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
+    "WatchdogRole": {"s3": {"published_runs/*"}},
     "InstallScriptsRole": {"s3": {"emr-scripts/*"}},
     MACHINE: {"logs": {"*"}},
 }

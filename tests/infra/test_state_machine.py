@@ -7,9 +7,6 @@ import json
 import re
 from typing import Any
 
-import pytest
-
-from pipeline.errors import RetryLaterError
 from tests.infra import asl
 
 # Its package has no types.
@@ -57,47 +54,6 @@ def test_only_a_published_run_and_the_fail_state_end_an_execution() -> None:
     assert {name for name, state in TOP.items() if not list(asl.ways(state))} == {"Failed"}
     assert {name for name, state in TOP.items() if state.get("End")} == {"NotePublished"}
     assert TOP["Failed"]["Type"] == "Fail"
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_every_task_has_a_timeout(name: str) -> None:
-    assert isinstance(TASKS[name]["TimeoutSeconds"], int)
-
-
-def test_the_execution_outlasts_every_limit_that_can_be_caught() -> None:
-    """No Catch sees the execution's own time-out, so it is the last one to come."""
-    values = TOP["Begin"]["Assign"]
-    crawls = 2 * values["most_polls"] * values["poll_seconds"]
-    tasks = sum(task["TimeoutSeconds"] for name, task in TASKS.items() if name != "RunKpis")
-    assert tasks + crawls < MACHINE["TimeoutSeconds"]
-
-
-@pytest.mark.parametrize("name", sorted(TASKS.keys() - {"CreateCluster"}))
-def test_every_task_is_retried_with_jitter_and_a_longest_wait(name: str) -> None:
-    assert TASKS[name]["Retry"]
-    for retrier in TASKS[name]["Retry"]:
-        assert retrier["JitterStrategy"] == "FULL"
-        assert retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"] <= 120
-        assert 1 <= retrier["MaxAttempts"] <= 6
-
-
-def test_a_cluster_is_never_created_again_blindly() -> None:
-    assert "Retry" not in TASKS["CreateCluster"]
-    assert [way.to for way in asl.ways(TOP["CreateCluster"]) if way.caught] == ["CheckCreation"]
-
-
-@pytest.mark.parametrize("name", ["RunTransformation", "RunKpis"])
-def test_a_step_that_failed_or_may_run_is_not_added_again(name: str) -> None:
-    retried = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
-    assert retried == {"EMR.AmazonElasticMapReduceException"}
-
-
-def test_temporary_errors_of_the_functions_are_retried_by_their_name() -> None:
-    for name, task in TASKS.items():
-        if _uses(task, "lambda:invoke"):
-            retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
-            assert {RetryLaterError.__name__, "Lambda.TooManyRequestsException"} <= retried, name
-            assert not retried & {"States.ALL", "States.TaskFailed"}, name
 
 
 def test_every_task_and_parallel_catches_everything() -> None:

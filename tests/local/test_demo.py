@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.reach import LOCAL, running_clouds
+from cli.reach import running_clouds
 from cli.sample import write_sample
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local import deployment
-from local.cloud import PROJECT, find, stop
+from local.cloud import LOCAL, PROJECT, find, stop
 from tests.local.runs import ask, cluster_of, cluster_state, keys
 from tests.local.stack import Stack
 from tests.oracle import expected
@@ -95,7 +95,9 @@ def test_it_comes_to_the_right_totals_and_one_mail(files: Path) -> None:
         assert [place for place in PLACES if not keys(stack, place.format(run=run))] == []
         revenue, rentals = f"{row['total_revenue']:,}", f"{row['total_transactions']:,}"
         [told] = [mail["Subject"] for mail in stack.mails() if "KPIs" in mail["Subject"]]
-        assert re.fullmatch(rf"Rental KPIs \w+: {re.escape(revenue)} from {rentals} rentals", told)
+        assert re.fullmatch(
+            rf"Rental KPIs [\w-]+: {re.escape(revenue)} from {rentals} rentals", told
+        )
         assert f"Subject: {told}" in said
         assert f"export AWS_ENDPOINT_URL={stack.cloud.endpoint}" in said
     finally:

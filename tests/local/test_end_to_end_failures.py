@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.sample import write_sample
+from tests.local.emr_lab import request
 from tests.local.runs import (
     ask,
     body,
@@ -86,7 +87,7 @@ def test_the_watchdog_ends_what_a_stopped_execution_leaves(stack: Stack, sample:
     assert wait_until(lambda: not any(map(is_alive, processes)), 10)
     mail = only_mail(stack, HANGS)
     assert mail["Subject"] == f"Rental KPIs stopped: {HANGS}"
-    assert "Somebody stopped the execution" in body(mail)
+    assert "Somebody stopped the execution, and said: Enough: the test has seen it" in body(mail)
     assert f"Its cluster {cluster} was still up, and was told to end." in body(mail)
     tell_watchdog(stack, execution)
     only_mail(stack, HANGS)
@@ -152,6 +153,26 @@ def test_a_run_that_the_catalogue_cannot_take_in_is_shown_once_it_can(
     assert json.loads(again["output"])["status"] == "PUBLISHED"
     assert len(pointers(stack)) == len(before) + 1
     assert len(ask(stack, of_run("transaction_metrics", run_id_of(again)))) == 1
+
+
+def test_the_schedule_finds_a_cluster_that_nobody_told_of(published: Stack) -> None:
+    [run_id, *_] = [arn.rpartition(":")[2] for arn in published.executions("published")]
+    forgotten = published.client("emr").run_job_flow(
+        **request(
+            ServiceRole=published.physical("EmrServiceRole"),
+            JobFlowRole=published.physical("EmrInstanceProfile"),
+            Tags=[{"Key": "stack", "Value": published.name}, {"Key": "run", "Value": run_id}],
+        )
+    )["JobFlowId"]
+    # The rule is the stack's own, but for its pace.
+    rule = {"Name": published.physical("WatchdogSchedule")}
+    events = published.client("events")
+    pace = events.describe_rule(**rule)["ScheduleExpression"]
+    events.put_rule(**rule, ScheduleExpression="rate(1 minute)")
+    try:
+        assert wait_until(lambda: cluster_state(published, forgotten) == "TERMINATED", 90)
+    finally:
+        events.put_rule(**rule, ScheduleExpression=pace)
 
 
 def test_no_cluster_outlives_its_run(published: Stack) -> None:

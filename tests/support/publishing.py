@@ -25,10 +25,12 @@ def publish(
     claimed_at: str = CLAIMED_AT,
     warnings: tuple[str, ...] = (),
     remaining_ms: int = 300_000,
+    personal_data: bool = False,
 ) -> dict[str, Any]:
     """Publish a run; `warnings` are of its file of users."""
     event = load_event("publish_results") | {"run_id": run_id, "claimed_at": claimed_at}
     event["files"][0]["warnings"] = list(warnings)
+    event["personal_data"] = personal_data
     return _handle(event, Context(remaining_ms=remaining_ms))
 
 
