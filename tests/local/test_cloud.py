@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import boto3
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -140,9 +141,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_it_writes_into_its_folder_alone_and_leaves_no_process(
-    tmp_path: Path, elsewhere: list[Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, elsewhere: list[Path]
 ) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "of-a-real-account")
     folder = tmp_path / "state"
     before = set(Path("/tmp").glob("ministack*"))  # noqa: S108
     with clouds.running(folder) as cloud:
@@ -156,6 +156,19 @@ def test_it_writes_into_its_folder_alone_and_leaves_no_process(
     assert [list(path.iterdir()) for path in elsewhere] == [[], []]
     left = set(Path("/tmp").glob("ministack*")) - before  # noqa: S108
     assert not [path for path in left if port in path.name]
+
+
+def test_nothing_leads_it_to_a_real_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = {"AWS_PROFILE": "real", "AWS_ENDPOINT_URL_S3": "https://x", "AWS_SESSION_TOKEN": "x"}
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+    with clouds.running(tmp_path) as cloud:
+        function = make_function(cloud, "led-astray")["pid"]
+        for pid in (cloud.pid, function):
+            environment = psutil.Process(pid).environ().items()
+            assert not foreign.items() & environment
 
 
 def test_two_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:

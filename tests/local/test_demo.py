@@ -47,12 +47,12 @@ PLACES = [
 ]
 
 
-def _demo(*words: str) -> subprocess.Popen[str]:
+def _demo(*words: str, **environment: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "src")])
     return subprocess.Popen(
         [sys.executable, "-P", "-u", "-m", "cli", "demo", *words],
-        env=kept
-        | {"PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "src")]), "COLUMNS": "200"},
+        env=kept | {"PYTHONPATH": path, "COLUMNS": "200"} | environment,
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -79,10 +79,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_comes_to_the_right_totals_and_one_mail(files: Path) -> None:
-    process = _demo(str(files), "--keep")
+def test_it_comes_to_the_right_totals_and_one_mail(files: Path, tmp_path: Path) -> None:
+    before = set(PROJECT.iterdir())
+    process = _demo(str(files), "--keep", TMPDIR=str(tmp_path), HOME=str(tmp_path))
     said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, said
+    # Nothing lies anywhere but in its own folder.
+    assert list(tmp_path.iterdir()) == []
+    assert set(PROJECT.iterdir()) - before <= {LOCAL}
     stack = _kept(said)
     try:
         [totals] = ask(stack, "SELECT * FROM transaction_metrics")
@@ -111,15 +115,18 @@ def _executions(stack: Stack) -> Iterator[str]:
         yield execution["executionArn"]
 
 
-@pytest.mark.parametrize("moment", ["starting the local cloud", "CreateCluster"])
+@pytest.mark.parametrize(
+    "moment", ["its server starts", "starting the local cloud", "CreateCluster"]
+)
 def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
     before = {cloud.folder for cloud in running_clouds()}
     process = _demo(str(files))
     assert process.stdout is not None
     try:
-        for line in process.stdout:
-            if line.startswith(moment):
-                break
+        if moment == "its server starts":
+            assert wait_until(lambda: bool(_processes_of_demos() - before))
+        else:
+            next(line for line in process.stdout if line.lstrip().startswith(moment))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 130

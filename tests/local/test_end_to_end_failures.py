@@ -95,6 +95,22 @@ def test_the_watchdog_ends_what_a_stopped_execution_leaves(stack: Stack, sample:
     assert set(steps(stack, cluster).values()) == {"CANCELLED"}
 
 
+def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) -> None:
+    before, batch = pointers(stack), f"{HANGS}-and-ends"
+    stack.drop(sample, batch)
+    assert wait_until(lambda: bool(stack.executions(batch)), 30)
+    [arn] = stack.executions(batch)
+    assert wait_until(lambda: "RunKpis" in stack.states(arn), 30)
+    cluster = cluster_of(stack, arn.rpartition(":")[2])
+    assert wait_until(lambda: len(marks(stack, cluster, HANGS)) == 2, 30)
+    stack.client("emr").terminate_job_flows(JobFlowIds=[cluster])
+    execution = stack.wait_for_end(arn)
+    assert execution["status"] == "FAILED"
+    assert execution["cause"].startswith("RunJobs: ")
+    assert only_mail(stack, batch)["Subject"] == f"Rental KPIs failed: {batch} (RunJobs)"
+    assert pointers(stack) == before
+
+
 @pytest.mark.parametrize(
     ("batch", "role", "sid", "state", "error", "words"),
     [

@@ -130,6 +130,14 @@ def test_a_line_too_long_for_mail_arrives_whole(confirmed: Sns) -> None:
     assert longest < 998
 
 
+def test_a_long_subject_arrives_as_it_was(confirmed: Sns) -> None:
+    subject = f"Rental KPIs {'x' * 40}: 16,200,620.00 from 20,080 rentals"
+    confirmed.publish("text", Subject=subject)
+    mail = confirmed.mails()[-1]
+    assert mail.subject == subject
+    assert f"Subject: {subject}\r\n" in mail.file.read_bytes().decode()
+
+
 def test_mails_are_numbered_in_their_order(confirmed: Sns) -> None:
     for number in range(12):
         confirmed.publish(str(number), Subject=f"{99 - number}")

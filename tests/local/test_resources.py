@@ -95,6 +95,28 @@ def test_a_second_deployment_keeps_what_is_there(stack: Stack) -> None:
     assert deployment.deploy(stack.cloud) == stack.outputs
 
 
+def test_it_is_built_again_when_its_sources_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, built = tmp_path / "project", []
+    source = project / "src" / "handlers" / "a.py"
+    cached = source.parent / "__pycache__" / "a.pyc"
+    cached.parent.mkdir(parents=True)
+    template = project / "template.yaml"
+    template.touch()
+    monkeypatch.setattr(deployment, "PROJECT", project)
+    monkeypatch.setattr(deployment, "_sam", lambda *words: built.append(words[2]))
+    folder = tmp_path / "build"
+    folder.mkdir()
+    for changed in (template, source, source, cached, project / "statemachine" / "b.json"):
+        changed.parent.mkdir(exist_ok=True)
+        text = changed.read_text() if changed.exists() else ""
+        changed.write_text(f"{text}x")
+        deployment.build(folder)
+        deployment.build(folder)
+    assert built == 4 * ["build"]
+
+
 def test_a_build_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "template.yaml"
     broken.write_text("Resources: {A: {Type: 'AWS::Serverless::Function', Properties: {}}}")

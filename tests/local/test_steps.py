@@ -93,6 +93,13 @@ def test_a_cancelled_step_is_asked_or_killed(
     assert lab.log(cluster, step, "stdout").strip() == word
 
 
+def test_what_a_step_leaves_running_ends_with_it(lab: Lab, cluster: str, tmp_path: Path) -> None:
+    (step,) = lab.add(cluster, shell(f"sleep 600 & echo $! >{tmp_path / 'pid'}"))
+    assert lab.wait_for_step(cluster, step, OVER)["State"] == "COMPLETED"
+    pid = _pid(tmp_path / "pid")
+    assert wait_until(lambda: not is_alive(pid), 10)
+
+
 def test_the_end_of_a_cluster_ends_processes_and_what_they_started(
     lab: Lab, tmp_path: Path
 ) -> None:
