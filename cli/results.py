@@ -6,7 +6,6 @@ import gzip
 import itertools
 import json
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,11 +26,12 @@ from local.cloud import Cloud
 from local.mail import Mail, read_mails
 from pipeline import athena
 from pipeline.catalogue import questions
+from pipeline.executions import described
+from pipeline.failures import failure_of
 
 _MAIL_LIMIT = 30.0  # seconds; who mails about an abort hears of it a little later
 _QUERY_LIMIT_MS = 300_000
 _LOG_LINES = 15
-_LONGEST_CAUSE = 200
 _LOGS = re.compile(r"The logs: s3://([^/\s]+)/(\S+/)")
 # The job's words, which Spark passes on, and then Spark's own with the exit code.
 _FILES = ("stdout.gz", "stderr.gz")
@@ -82,12 +82,10 @@ def show_failure(
     cloud: Cloud, execution: Mapping[str, Any], mails: list[Mail], console: Console
 ) -> None:
     """Print how an execution failed, and the end of each log that a mail names."""
-    name, status = execution["name"], execution["status"]
-    cause = " ".join(str(execution.get(key) or "") for key in ("error", "cause")).strip()
-    # The mail has all of it.
-    said = f": {textwrap.shorten(cause, _LONGEST_CAUSE, placeholder='...')}" if cause else ""
+    failure = failure_of(described(execution))
+    where = f" at {failure.state}" if failure.state else ""
     console.print(
-        f"Run {name} ended {status}{said}",
+        f"Run {execution['name']} ended {execution['status']}{where}: {failure.message}",
         style="bold red",
         markup=False,
         highlight=False,

@@ -10,10 +10,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+
+from local.additions.s3_files import split_uri
 
 # What a job that is under way, or died, leaves; with S3A's committer it never shows in a bucket.
 _UNCOMMITTED = "_temporary"
@@ -44,7 +45,7 @@ class S3Copy:
 
         Nothing if there is nothing: it is the program's to say so. S3AccessError.
         """
-        bucket, key = split(uri)
+        bucket, key = split_uri(uri)
         fetched = self._fetch_object(bucket, key)
         if fetched is not None:
             return fetched
@@ -55,7 +56,7 @@ class S3Copy:
 
         So the program removes what lies there, as it would remove the objects. S3AccessError.
         """
-        bucket, folder = split(uri)
+        bucket, folder = split_uri(uri)
         for key in self._list(bucket, folder):
             path = self._path(bucket, key)
             path.touch()
@@ -161,12 +162,6 @@ class S3Copy:
 
     def _know(self, path: Path) -> None:
         self._known[path] = _state(path)
-
-
-def split(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// URI; the key is empty for the bucket itself."""
-    parts = urlsplit(uri)
-    return parts.netloc, parts.path.strip("/")
 
 
 def _state(path: Path) -> tuple[int, int]:

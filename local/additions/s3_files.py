@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,16 @@ class S3File:
         return f"s3://{self.bucket}/{self.key}"
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// URI, without a slash at its end; empty for the bucket itself."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key.strip("/")
+
+
 def split_location(location: str) -> tuple[str, str]:
     """Bucket and prefix of an s3:// location; the prefix ends with a slash or is empty."""
-    parts = urlsplit(location)
-    prefix = parts.path.strip("/")
-    return parts.netloc, f"{prefix}/" if prefix else ""
+    bucket, prefix = split_uri(location)
+    return bucket, f"{prefix}/" if prefix else ""
 
 
 def files_below(s3: Any, location: str) -> Iterator[S3File]:

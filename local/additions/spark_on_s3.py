@@ -17,7 +17,8 @@ from contract import layout
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local import spark_settings
-from local.additions.s3_copy import S3Copy, split
+from local.additions.s3_copy import S3Copy
+from local.additions.s3_files import split_uri
 
 SPARK_SUBMIT = "spark-submit"
 _SCHEME = "s3://"
@@ -100,7 +101,7 @@ def _places(arguments: Sequence[str]) -> _Places:
     job, _ = parser.parse_known_args(arguments)
 
     named = [part for argument in arguments for part in _uris(argument)]
-    read = [uri for uri in named if split(uri)[1] and uri != job.output]
+    read = [uri for uri in named if split_uri(uri)[1] and uri != job.output]
     written: list[str] = []
     if job.output.startswith(_SCHEME) and layout.is_run_id(job.run_id):
         # What a job of the contract looks at below its output, and what it writes anew.
@@ -118,7 +119,7 @@ def _places(arguments: Sequence[str]) -> _Places:
         else:
             rejected = (layout.quarantine(data, job.run_id) for data in DATASETS)
             written = [*curated, *_below(job.output, rejected), *kpis]
-    return _Places(read, written, frozenset(split(uri)[0] for uri in named))
+    return _Places(read, written, frozenset(split_uri(uri)[0] for uri in named))
 
 
 def _uris(argument: str) -> list[str]:

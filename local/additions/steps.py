@@ -22,7 +22,8 @@ from local import REGION, keeper
 from local.additions import spark_on_s3
 from local.additions.client import NotAssumableError, client, role_credentials
 from local.additions.instance_profiles import role_of_profile
-from local.additions.s3_copy import S3AccessError, S3Copy, split
+from local.additions.s3_copy import S3AccessError, S3Copy
+from local.additions.s3_files import split_uri
 from local.java import NoJavaError
 
 _log = logging.getLogger("emr")
@@ -177,7 +178,7 @@ class Step:
         uri = self._cluster.get("LogUri", "")
         if not uri:
             return ""
-        bucket, prefix = split(uri)
+        bucket, prefix = split_uri(uri)
         folder = "/".join(filter(None, [prefix, self._cluster["Id"], "steps", self._id]))
         try:
             s3 = self._s3()

@@ -81,6 +81,13 @@ def said(console: Console) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
+def ended(status: str, error: str | None = None, cause: str | None = None) -> dict[str, Any]:
+    """What DescribeExecution says of an execution that is over."""
+    arn = "arn:aws:states:eu-west-1:000000000000:execution:pipeline:2026-11-abc"
+    words = {"name": "2026-11-abc", "status": status, "error": error, "cause": cause}
+    return {"executionArn": arn, **words}
+
+
 def failed_mail() -> Mail:
     return Mail(Path("1.eml"), "a@example.com", "Rental KPIs failed", datetime.now(UTC), BODY)
 
@@ -91,28 +98,26 @@ def test_a_failure_shows_the_end_of_the_log_that_the_mail_names(
     log = "\n".join(f"line {number}" for number in range(100))
     key = "logs/emr/j-1/steps/s-1/stderr.gz"
     cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(log.encode()))
-    execution = {"name": "2026-11-abc", "status": "FAILED", "error": "X", "cause": "RunJobs: no"}
-    show_failure(cloud, execution, [failed_mail()], console)
+    show_failure(cloud, ended("FAILED", "X", "RunJobs: no"), [failed_mail()], console)
     lines = said(console).splitlines()
-    assert lines[0] == "Run 2026-11-abc ended FAILED: X RunJobs: no"
+    assert lines[0] == "Run 2026-11-abc ended FAILED at RunJobs: X: no"
     assert f"The end of s3://{BUCKET}/{key}" in lines
     assert lines[-1] == "  line 99"
     assert "  line 84" not in lines
 
 
 def test_a_log_that_is_not_there_is_said_to_be_missing(cloud: Any, console: Console) -> None:
-    show_failure(cloud, {"name": "r", "status": "ABORTED"}, [failed_mail()], console)
-    assert said(console).startswith("Run r ended ABORTED\n")
+    show_failure(cloud, ended("ABORTED"), [failed_mail()], console)
+    assert said(console).startswith("Run 2026-11-abc ended ABORTED: Somebody stopped the execution")
     assert "  it cannot be read: " in said(console)
     assert "NoSuchKey" in said(console)
 
 
-def test_a_long_cause_is_cut_since_the_mail_has_it(cloud: Any, console: Console) -> None:
-    execution = {"name": "r", "status": "FAILED", "error": "X", "cause": "word " * 1000}
-    show_failure(cloud, execution, [], console)
-    (line,) = said(console).splitlines()
-    assert len(line) < 250
-    assert line.endswith("word...")
+def test_a_function_s_error_is_shown_in_its_own_words(cloud: Any, console: Console) -> None:
+    cause = 'CheckRun: {"errorMessage": "too many rows", "errorType": "RunRefusedError"}'
+    show_failure(cloud, ended("FAILED", "RunRefusedError", cause), [], console)
+    expected = "Run 2026-11-abc ended FAILED at CheckRun: RunRefusedError: too many rows\n"
+    assert said(console) == expected
 
 
 def test_results_are_athena_s_numbers_and_what_became_of_the_rows(
@@ -350,7 +355,7 @@ def _not_started(*_: Any) -> Any:
     [
         (lambda *_: {"name": "r", "status": "SUCCEEDED"}, True, 0, ""),
         (lambda *_: {"name": "r", "status": "SUCCEEDED"}, False, 1, ""),
-        (lambda *_: {"name": "r", "status": "FAILED"}, True, 1, "Run r ended FAILED"),
+        (lambda *_: ended("FAILED"), True, 1, "Run 2026-11-abc ended FAILED"),
         (_not_started, True, 1, "no run has started"),
     ],
     ids=["good", "good and not mailed", "failed", "not started"],
