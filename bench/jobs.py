@@ -39,7 +39,7 @@ def bench_jobs(rentals: int, rounds: int, console: Console) -> None:
 
 def _seconds(root: Path, program: Path, run_id: str) -> float:
     request = Request(root / "in", root / "out", run_id, "2g")
-    command = spark_submit(root / "jobs.zip", request.memory, request.bytes)
+    command = spark_submit(root / "jobs.zip", request.memory, request.input_bytes)
     start = time.perf_counter()
     subprocess.run(
         [*command, str(program), *request.arguments(program.stem)],

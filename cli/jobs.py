@@ -49,7 +49,7 @@ class Request:
         return arguments
 
     @property
-    def bytes(self) -> int:
+    def input_bytes(self) -> int:
         """The size of the four files together."""
         return sum((self.source / dataset.file).stat().st_size for dataset in DATASETS)
 
@@ -115,7 +115,7 @@ def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
         build_spark_package(package)
         jobs = []
         for name, entry_point in ENTRY_POINTS.items():
-            command = spark_submit(package, request.memory, request.bytes)
+            command = spark_submit(package, request.memory, request.input_bytes)
             log = request.log(name)
             try:
                 log.parent.mkdir(parents=True, exist_ok=True)

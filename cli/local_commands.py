@@ -77,15 +77,17 @@ def down(cloud: Named = "") -> None:
     from cli.reach import running_cloud, running_clouds
     from local.cloud import stop
 
-    # One that is attached is a demo's that is under way, and ends with it.
     ending = [running_cloud(cloud)] if cloud else running_clouds()
     with _failures():
         for one in ending:
-            if one.is_attached:
-                console.print(f"{one.name} belongs to a demo that is under way, and ends with it")
-            else:
+            if not one.is_attached:
                 stop(one.folder)
                 console.print(f"ended {one.name}", highlight=False)
+                continue
+            words = f"{one.name} belongs to a demo that is under way, and ends with it"
+            if cloud:
+                raise UserError(words)
+            console.print(words)
     if not ending:
         console.print("no local cloud was running")
 

@@ -38,7 +38,8 @@ def running_cloud(name: str = "") -> Cloud:
     if name:
         names = ", ".join(cloud.name for cloud in clouds) or "none"
         raise UserError(f"no local cloud {name!r} is running; there are {names}")
-    raise UserError("no local cloud is running: ./run local up starts one")
+    under_way = f", but for {clouds[0].name} of a demo under way" if clouds else ""
+    raise UserError(f"no local cloud is running{under_way}: ./run local up starts one")
 
 
 def stack_outputs(cloud: Cloud) -> dict[str, str]:

@@ -23,7 +23,7 @@ SUBNET = "subnet-local"
 # Shared by all local clouds: what is built depends on the sources alone.
 BUILD = LOCAL / "build"
 _RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_BUILT_FROM = ("src", "requirements/provided", "statemachine", "template.yaml")
+_BUILT_FROM = ("src", "sql", "requirements/provided", "statemachine", "template.yaml")
 _BIN = Path(sys.executable).parent
 _TAIL = 40  # lines of a failed command's output
 
@@ -147,7 +147,7 @@ def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
         text=True,
         check=False,
     )
-    shutil.rmtree(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
     if result.returncode != 0:
         end = "\n".join(result.stdout.rstrip().splitlines()[-_TAIL:])
         raise DeploymentError(f"sam {words[0]} failed:\n{end}")

@@ -38,11 +38,11 @@ def main() -> None:
 
 def end(pid: int) -> None:
     """End a keeper at once, with all that came of its command."""
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.Error):
         # Some of it may have left the group, and some of the group may have lost its parent. The
         # youngest first: the keeper ends with its command, and has to come to the end of these.
         for process in reversed(psutil.Process(pid).children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):
                 process.kill()
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ class S3File:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// URI, without a slash at its end; empty for the bucket itself."""
+    """Bucket and key of an s3:// URI; the key has no slash at either end, and may be empty."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key.strip("/")
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,17 +82,18 @@ class Step:
 
     def interrupt(self) -> None:
         """Ask the process to end."""
-        self._stop(signal.SIGTERM)
+        self._stop(lambda keeper_pid: os.killpg(keeper_pid, signal.SIGTERM))
 
     def kill(self) -> None:
         """End the process and all that it started."""
-        self._stop(signal.SIGKILL)
+        self._stop(keeper.end)
 
-    def _stop(self, number: signal.Signals) -> None:
+    def _stop(self, end: Callable[[int], None]) -> None:
         with self._lock:
             self._is_stopped = True
             if self._process is not None and self._process.returncode is None:
-                _signal_group(self._process, number)
+                with suppress(ProcessLookupError, PermissionError):
+                    end(self._process.pid)
 
     def _execute(self) -> int:
         """The process's exit code, once what it wrote lies in S3."""

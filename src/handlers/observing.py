@@ -40,7 +40,7 @@ def own_failures(logger: Logger) -> Callable[[Callable[..., Answer]], Callable[.
                 return handler(event, context)
             except Exception as error:
                 logger.exception("failed")
-                if is_temporary(error) and not isinstance(error, RetryLaterError):
+                if is_temporary(error):
                     raise RetryLaterError(str(error)) from error
                 raise
 

@@ -42,6 +42,7 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         size=made["size"],
         version_id=made.get("version-id"),
         sequencer=made.sequencer,
+        told_at=event.time,
     )
     receiver = Receiver(
         Ledger(settings.ledger_table),

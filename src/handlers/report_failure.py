@@ -10,10 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from handlers.observing import observers, own_failures
 from handlers.settings import ReportFailure, load
 from pipeline.evidence import Evidence, gather
-from pipeline.failure_mail import ended_cause, failed, what_readers_see
+from pipeline.failure_mail import ended_cause, failed
 from pipeline.failures import Failure
 from pipeline.mail import Mailer
-from pipeline.pointer import published_run_id
 
 # EMR puts logs into the bucket every five minutes.
 _PATIENCE_SECONDS = 300
@@ -37,9 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     left = context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS
     patience = max(0.0, min(_PATIENCE_SECONDS, left))
     evidence = gather(settings.bucket, cluster_id, patience) if cluster_id else Evidence()
-    published = ""
-    with evidence.looking_at("Which run readers see"):
-        published = what_readers_see(run_id, published_run_id(settings.bucket))
+    published = evidence.what_readers_see(settings.bucket, run_id)
     mail = failed(
         run_id,
         batch,

@@ -85,8 +85,10 @@ def _log(found: Found) -> None:
         logger.info("batch is incomplete", extra={"batch": batch})
     if found.is_newly_unconfirmed:
         logger.error("nobody has confirmed a subscription of the topic: mails reach nobody")
-    for what, error in found.troubles:
-        logger.error("could not look after %s", what, exc_info=error)
+    for trouble in found.troubles:
+        logger.error(
+            "could not look after %s", trouble.what, exc_info=trouble.error, extra=trouble.about
+        )
 
 
 def _count(found: Found) -> None:

@@ -25,7 +25,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=64,  # the parts that `pin_inputs` copies at a time
 )
-_SERVER_ERROR = 500  # and above, as HTTP has it
+_TOO_MANY, _SERVER_ERROR = {429}, 500  # and above, as HTTP has it
 # The services' words for too many calls at a time, which are the caller's errors in HTTP.
 _BUSY = {
     "LimitExceededException",
@@ -79,5 +79,5 @@ def is_temporary(error: BaseException | None) -> bool:
         return False
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or error_code(error) in _BUSY
+        return status in _TOO_MANY or status >= _SERVER_ERROR or error_code(error) in _BUSY
     return isinstance(error, (ConnectionError, HTTPClientError)) or is_temporary(error.__cause__)

@@ -19,6 +19,10 @@ class UnreadableUploadError(PipelineError):
     """An uploaded file is there and cannot be read: it is archived, or its key is not ours."""
 
 
+class UnreadablePointerError(PipelineError):
+    """The object that shows a run to readers is none that the pipeline wrote, and names no run."""
+
+
 class InputGoneError(PipelineError):
     """A file version that the run was made of is no longer in the bucket."""
 

@@ -11,6 +11,8 @@ from tenacity import Retrying, retry_if_result, stop_before_delay, wait_fixed
 
 from pipeline.aws import error_code
 from pipeline.clusters import Cluster, describe_cluster
+from pipeline.errors import UnreadablePointerError
+from pipeline.pointer import published_run_id
 from pipeline.steps import LastWords, Step, failed_steps, last_words
 
 _LOOK_EVERY_SECONDS = 10
@@ -42,8 +44,22 @@ class Evidence:
             yield
         except ClientError as error:
             self.gaps.append(f"{what} could not be read ({error_code(error)}).")
-        except BotoCoreError as error:
+        except (BotoCoreError, UnreadablePointerError) as error:
             self.gaps.append(f"{what} could not be read ({type(error).__name__}).")
+
+    def what_readers_see(self, bucket: str, run_id: str) -> str:
+        """A sentence on what became of the published tables; empty, and a gap, if it is unknown."""
+        with self.looking_at("Which run readers see"):
+            shown = published_run_id(bucket)
+            if shown == run_id:
+                return (
+                    "It failed after its results were ready: the pointer names this run already, so"
+                    " readers may see its tables."
+                )
+            if shown is None:
+                return "Nothing was published, and no earlier run was either."
+            return f"Nothing was published: readers still see the run {shown}."
+        return ""
 
 
 def gather(bucket: str, cluster_id: str, patience: float) -> Evidence:

@@ -30,7 +30,7 @@ def failed(
     bucket: str,
     published: str,
 ) -> Mail:
-    """What the state machine caught, with what was found out; `published` is `what_readers_see`."""
+    """What the state machine caught, and what was found out; `published` is a sentence or empty."""
     jobs = ", ".join(step.name for step in evidence.steps if step.state == "FAILED")
     where = f"{failure.state}: {jobs}" if jobs else failure.state
     paragraphs = [
@@ -76,18 +76,6 @@ def ended(
         _what_to_do(execution.run_id, batch, state_machine_arn, is_of_data=failure.is_of_data),
         execution.arn,
     )
-
-
-def what_readers_see(run_id: str, published_run: str | None) -> str:
-    """A sentence on what became of the published tables."""
-    if published_run == run_id:
-        return (
-            "It failed after its results were ready: the pointer names this run already, so readers"
-            " may see its tables."
-        )
-    if published_run is None:
-        return "Nothing was published, and no earlier run was either."
-    return f"Nothing was published: readers still see the run {published_run}."
 
 
 def _mail(subject: str, paragraphs: list[str], to_do: str, arn: str) -> Mail:

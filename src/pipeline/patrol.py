@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,13 +10,13 @@ from datetime import timedelta
 from pipeline.clock import utc_moment, utc_now
 from pipeline.clusters import clusters_up, describe_cluster, terminate_cluster
 from pipeline.errors import PipelineError
+from pipeline.evidence import Evidence
 from pipeline.executions import Execution, execution_arn, find_execution
-from pipeline.failure_mail import ended, ended_cause, what_readers_see
+from pipeline.failure_mail import ended, ended_cause
 from pipeline.failures import failure_of, published_status
 from pipeline.incomplete import incomplete, is_overdue
 from pipeline.ledger import Batch, Ledger
 from pipeline.mail import Mailer
-from pipeline.pointer import published_run_id
 from pipeline.runs import Runs
 from pipeline.starting import start_what_is_complete
 from pipeline.subscriptions import Unconfirmed, is_confirmed
@@ -31,14 +31,22 @@ class PatrolError(PipelineError):
     """A part of the round failed, after all of the others were done."""
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """A part of a round that failed: what was being looked after, and its cluster, run or batch."""
+
+    what: str
+    about: Mapping[str, str]
+    error: Exception
+
+
 @dataclass
 class Found:
     """What a round found and did.
 
     `clusters` are those that were ended, with their run (empty if they name none); `runs` those
     whose end was noted or told; `started` the runs that were started; `incomplete` the batches
-    that were told of. `is_confirmed` is null if it could not be found out. `troubles` are the
-    parts that failed: what was being done, and the error.
+    that were told of. `is_confirmed` is null if it could not be found out.
     """
 
     clusters: dict[str, str] = field(default_factory=dict)
@@ -47,13 +55,14 @@ class Found:
     incomplete: list[str] = field(default_factory=list)
     is_confirmed: bool | None = None
     is_newly_unconfirmed: bool = False
-    troubles: list[tuple[str, Exception]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
 
     def require_whole(self) -> None:
         """PatrolError that names every part that failed, if any did."""
         if self.troubles:
-            told = "; ".join(f"{what}: {type(error).__name__}" for what, error in self.troubles)
-            raise PatrolError(told)
+            raise PatrolError(
+                "; ".join(f"{one.what}: {type(one.error).__name__}" for one in self.troubles)
+            )
 
 
 class Patrol:
@@ -99,11 +108,11 @@ class Patrol:
         return self._found
 
     @contextmanager
-    def _going_on(self, what: str) -> Iterator[None]:
+    def _going_on(self, what: str, **about: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - kept, and raised when the round is done
-            self._found.troubles.append((what, error))
+            self._found.troubles.append(Trouble(what, about, error))
 
     def _execution(self, run_id: str) -> Execution | None:
         if run_id not in self._known:
@@ -115,7 +124,7 @@ class Patrol:
         # The list is complete before any execution is looked at: what was made after it is not on
         # it, and what is on it was made by an execution that had begun.
         for cluster_id in list(clusters_up()):
-            with self._going_on(f"cluster {cluster_id}"):
+            with self._going_on(f"cluster {cluster_id}", cluster=cluster_id):
                 self._end_if_leaked(cluster_id)
 
     def _end_if_leaked(self, cluster_id: str) -> None:
@@ -132,10 +141,10 @@ class Patrol:
 
     def _settle_ended_runs(self, told: Execution | None) -> None:
         if told:
-            with self._going_on(f"run {told.run_id}"):
+            with self._going_on(f"run {told.run_id}", run=told.run_id):
                 self._settle(told, "")
         for run in self._runs.running():
-            with self._going_on(f"run {run.run_id}"):
+            with self._going_on(f"run {run.run_id}", run=run.run_id, batch=run.batch):
                 execution = self._execution(run.run_id)
                 if execution or not _is_recent(run.started_at):
                     self._settle(execution or self._gone(run.run_id), run.batch)
@@ -162,14 +171,15 @@ class Patrol:
             self._found.runs.append(execution.run_id)
 
     def _tell_end(self, execution: Execution, batch: str) -> bool:
-        published = what_readers_see(execution.run_id, published_run_id(self._bucket))
+        evidence = Evidence()
+        published = evidence.what_readers_see(self._bucket, execution.run_id)
         mail = ended(
             execution,
             batch,
             self._state_machine_arn,
             failure_of(execution),
             self._what_of_cluster(execution.run_id),
-            published,
+            " ".join([published, *evidence.gaps]).strip(),
         )
         return self._mailer.tell_once(ended_cause(execution.run_id), mail)
 
@@ -183,7 +193,7 @@ class Patrol:
 
     def _look_after_batches(self) -> None:
         for batch in self._ledger.batches():
-            with self._going_on(f"batch {batch.prefix}"):
+            with self._going_on(f"batch {batch.prefix}", batch=batch.prefix):
                 self._look_after(batch)
 
     def _look_after(self, batch: Batch) -> None:

@@ -18,7 +18,7 @@ from contract.reports import TransformationReport
 from pipeline.aws import client
 from pipeline.batches import Run
 from pipeline.clock import utc_moment, utc_now, utc_text
-from pipeline.errors import RetryLaterError
+from pipeline.errors import RetryLaterError, UnreadablePointerError
 from pipeline.table import Table
 
 _ITEM = "pointer"
@@ -53,14 +53,20 @@ def take_pointer(ledger_table: str, run: Run) -> Pointer:
 
 
 def published_run_id(bucket: str) -> str | None:
-    """The run that readers see; null if none was ever published."""
+    """The run that readers see; null if none was ever published.
+
+    UnreadablePointerError if the newest object, which people may have written, names no run.
+    """
     s3 = client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PUBLISHED_RUNS)
     newest = max((entry["Key"] for page in pages for entry in page.get("Contents", [])), default="")
     if not newest:
         return None
-    shown = json.loads(s3.get_object(Bucket=bucket, Key=newest)["Body"].read())
-    return str(shown["run_id"])
+    text = s3.get_object(Bucket=bucket, Key=newest)["Body"].read()
+    try:
+        return str(json.loads(text)["run_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadablePointerError(f"{newest} is no pointer: {error}") from error
 
 
 def show(bucket: str, pointer: Pointer, batch: str, report: TransformationReport) -> None:

@@ -17,7 +17,7 @@ from pipeline.uploads import Head, Upload, judge, read_head
 
 _HOUR = len("2026-11-24T08")
 
-Outcome = Literal["ignored", "unknown", "gone", "refused", "outdated", "noted"]
+Outcome = Literal["ignored", "unknown", "gone", "unreadable", "refused", "outdated", "noted"]
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,24 @@ class Receiver:
         self._state_machine_arn = state_machine_arn
 
     def receive(self, upload: Upload) -> Receipt:
-        """Take one upload in; the same event again changes nothing and carries on what broke.
-
-        UnreadableUploadError when that was told to people: whether the file or a right of ours is
-        to be mended only they can see, and the event is to be kept until then.
-        """
+        """Take one upload in; the same event again changes nothing and carries on what broke."""
         place = dropped(upload.key)
         if place is None:
             return self._without_place(upload)
+        outcome = self._look_at(place, upload)
+        # In every case: an earlier try may have ended between its note and its start.
+        runs = start_what_is_complete(self._ledger, place.batch, self._state_machine_arn, utc_now())
+        return Receipt(outcome, place.batch, tuple(runs))
+
+    def _look_at(self, place: Dropped, upload: Upload) -> Outcome:
         try:
             head = read_head(upload)
         except UnreadableUploadError as error:
             mail = upload_mails.unreadable(upload.key, str(error))
-            self._mailer.tell_once(f"unreadable {_version(upload)}", mail)
-            raise
-        outcome = self._note(place, upload, head) if head else "gone"
-        # In every case: an earlier try may have ended between its note and its start.
-        runs = start_what_is_complete(self._ledger, place.batch, self._state_machine_arn, utc_now())
-        return Receipt(outcome, place.batch, tuple(runs))
+            version = upload.version_id or upload.sequencer
+            self._mailer.tell_once(f"unreadable {upload.key} {version}", mail)
+            return "unreadable"
+        return self._note(place, upload, head) if head else "gone"
 
     def _note(self, place: Dropped, upload: Upload, head: Head) -> Outcome:
         file, check = judge(place.dataset, upload, head)
@@ -71,7 +71,7 @@ class Receiver:
             return Receipt("ignored")
         # One mail a folder and hour: SNS suspends a subscription that gets ten in a second.
         folder = upload.key[: upload.key.find("/", len(RAW)) + 1] or RAW
-        cause = f"unknown {folder} {utc_now()[:_HOUR]}"
+        cause = f"unknown {folder} {upload.told_at[:_HOUR]}"
         self._mailer.tell_once(cause, upload_mails.unknown_name(upload.key, folder))
         return Receipt("unknown")
 
@@ -84,10 +84,6 @@ class Receiver:
         mail = upload_mails.refused(file, problems, batch)
         self._mailer.tell_once(f"refused {file.key} {file.version_id}", mail)
         return "refused"
-
-
-def _version(upload: Upload) -> str:
-    return f"{upload.key} {upload.version_id or upload.sequencer}"
 
 
 def _is_newest_refusal(batch: Batch, file: BatchFile) -> bool:

@@ -29,9 +29,9 @@ def unreadable(key: str, problem: str) -> Mail:
     return Mail(
         f"File cannot be read: {key}",
         f"{bounded(problem)}\n\n"
-        "Nothing was noted of it. Drop it again in S3's standard storage class, encrypted with the"
-        " bucket's own key, as it is when nothing is said about encryption. If all files of this"
-        " bucket are told like this, the pipeline's own rights are broken.\n",
+        "It was left where it is, and nothing was noted of it. Drop it again in S3's standard"
+        " storage class, encrypted with the bucket's own key, as it is when nothing is said about"
+        " encryption.\n",
     )
 
 

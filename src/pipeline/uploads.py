@@ -11,24 +11,31 @@ from botocore.exceptions import ClientError
 
 from contract.datasets import Dataset
 from contract.files import HEAD_BYTES, FileCheck, check_head
-from pipeline.aws import client, error_code, is_temporary
+from pipeline.aws import client, error_code
 from pipeline.batches import BatchFile
 from pipeline.clock import utc_text
 from pipeline.errors import UnreadableUploadError
 
 # The last is a delete marker.
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
+# Archived, and encrypted with a key that whoever dropped it kept to themselves.
+_UNREADABLE = {"InvalidObjectState", "InvalidRequest"}
+_KEY = "kms:"  # names the action that is not allowed: the key is another one than the bucket's
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What an Object Created event says; `version_id` is null where the event names none."""
+    """What an Object Created event says; `version_id` is null where the event names none.
+
+    `told_at` is when S3 told it, ISO 8601: the same however often the event comes.
+    """
 
     bucket: str
     key: str
     size: int
     version_id: str | None
     sequencer: str
+    told_at: str
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,20 @@ def read_head(upload: Upload) -> Head | None:
     except ClientError as error:
         if error_code(error) in _GONE:
             return None
-        if is_temporary(error):
-            raise
-        if error_code(error) != "InvalidRange":
+        if _is_unreadable(error):
             raise UnreadableUploadError(f"{upload.key} cannot be read: {error}") from error
+        if error_code(error) != "InvalidRange":
+            raise
     # No range of an empty object can be read.
     answer = client("s3").get_object(**place)
     return Head(b"", 0, answer["VersionId"], utc_text(answer["LastModified"]))
+
+
+def _is_unreadable(error: ClientError) -> bool:
+    """Whether the object itself is the reason, and not a right of ours that is missing."""
+    return error_code(error) in _UNREADABLE or (
+        error_code(error) == "AccessDenied" and _KEY in str(error)
+    )
 
 
 def _first_bytes(place: Mapping[str, Any]) -> Head:

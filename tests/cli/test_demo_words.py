@@ -291,7 +291,8 @@ def test_down_leaves_a_demo_that_is_under_way(
     assert down.exit_code == 0
     assert "demo belongs to a demo that is under way" in down.output
     assert ended == [kept.folder]
-    assert CliRunner().invoke(app, ["local", "down", "--cloud", "demo"]).exit_code == 0
+    named = CliRunner().invoke(app, ["local", "down", "--cloud", "demo"])
+    assert isinstance(named.exception, UserError)
     assert ended == [kept.folder]
 
 
@@ -307,7 +308,7 @@ def test_one_of_several_clouds_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match="no local cloud 'x' is running; there are demo, demo-2"):
         reach.running_cloud("x")
     monkeypatch.setattr(reach, "running_clouds", lambda: [under_way])
-    with pytest.raises(UserError, match="no local cloud is running"):
+    with pytest.raises(UserError, match="no local cloud is running, but for demo of a demo"):
         reach.running_cloud()
 
 
@@ -375,7 +376,15 @@ def test_the_exit_code_says_whether_all_went_well(
     monkeypatch.setattr("cli.drop.drop_files", lambda *_: "r")
     monkeypatch.setattr("cli.drop.watch_run", watched)
     monkeypatch.setattr("cli.drop.show_results", lambda *_: None)
-    monkeypatch.setattr("cli.drop.show_mails_about", lambda *_: mails)
+    asked: list[str] = []
+
+    def show(_: Any, about: str, *__: Any) -> list[Mail]:
+        asked.append(about)
+        return mails
+
+    monkeypatch.setattr("cli.drop.show_mails_about", show)
     assert drop_and_show(cloud, cloud.folder, "b", console) == code
     assert words in said(console)
     assert "Where everything lies" in said(console)
+    # Of a run that did not start, only the mails about its batch can tell.
+    assert asked == ["raw/b/" if watched is _not_started else "r"]

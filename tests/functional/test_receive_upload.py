@@ -10,10 +10,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from contract.files import HEAD_BYTES
 from handlers.receive_upload import handler, logger
-from pipeline.errors import RetryLaterError, SettingsError, UnreadableUploadError
+from pipeline.errors import RetryLaterError, SettingsError
 from pipeline.ledger import Ledger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse
@@ -149,10 +150,7 @@ def test_what_means_nothing_is_ignored(cloud: Cloud, key: str) -> None:
         (f"raw/{'long' * 200}.csv", "drop it again under that name"),
     ],
 )
-def test_another_name_is_told_once(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str, hint: str
-) -> None:
-    monkeypatch.setattr("pipeline.receiving.utc_now", lambda: "2026-11-24T08:00:00.000000Z")
+def test_another_name_is_told_once(cloud: Cloud, key: str, hint: str) -> None:
     event = upload_event(key, "01", "v1", size=5)
     assert _receive(event)["outcome"] == "unknown"
     assert _receive(event)["outcome"] == "unknown"
@@ -164,18 +162,16 @@ def test_another_name_is_told_once(
     assert subject.isprintable()  # SNS refuses control characters
 
 
-def test_a_folder_of_unknown_names_is_one_mail_an_hour(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_unknown_names_is_one_mail_an_hour(cloud: Cloud) -> None:
     """SNS suspends a subscription that gets more than about ten messages a second."""
     for hour, keys in (
         ("08", [f"raw/x/{number}/users.csv" for number in range(30)]),
         ("09", ["raw/x/a.csv", "raw/y/a.csv", "raw/a.csv", "raw/b.csv"]),
     ):
-        now = f"2026-11-24T{hour}:00:00.000000Z"
-        monkeypatch.setattr("pipeline.receiving.utc_now", lambda now=now: now)
         for key in keys:
-            assert _receive(upload_event(key, "01", "v1", size=5))["outcome"] == "unknown"
+            event = upload_event(key, "01", "v1", size=5) | {"time": f"2026-11-24T{hour}:59:59Z"}
+            assert _receive(event)["outcome"] == "unknown"
+            assert _receive(event)["outcome"] == "unknown"  # whenever it comes again
     mails = cloud.mails()
     assert [subject.rpartition(" ")[2] for subject, _ in mails] == [
         "raw/x/0/users.csv",
@@ -184,22 +180,38 @@ def test_a_folder_of_unknown_names_is_one_mail_an_hour(
         "raw/a.csv",
     ]
     assert "come into raw/x/ within the hour are not told one by one" in mails[0][1]
+    assert "come into raw/ within the hour" in mails[3][1]
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "InvalidObjectState", "InvalidRequest"])
-def test_a_file_that_cannot_be_read_is_told_and_its_event_is_kept(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("InvalidObjectState", "The object is archived"),
+        ("InvalidRequest", "The object was stored using a form of Server Side Encryption"),
+        ("AccessDenied", "not authorized to perform: kms:Decrypt on resource: arn:aws:kms:x:key/y"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str, words: str
 ) -> None:
     event = _drop(cloud, "raw/users.csv", GOOD["users.csv"], "01")
     with monkeypatch.context() as patch:
-        refuse(patch, "GetObject", code=code)
-        for _ in range(3):  # Lambda's tries; then the event goes to the dead letters
-            with pytest.raises(UnreadableUploadError, match=code):
-                _receive(event)
+        refuse(patch, "GetObject", code=code, words=words)
+        for _ in range(2):
+            assert _receive(event)["outcome"] == "unreadable"
     ((subject, body),) = cloud.mails()
     assert subject == "File cannot be read: raw/users.csv"
-    assert code in body
-    assert _receive(event)["outcome"] == "noted"
+    assert words in body
+    assert Ledger(cloud.table).batch("raw/").files == {}
+
+
+def test_a_right_that_is_missing_is_an_error_of_ours(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "GetObject", words="not authorized to perform: s3:GetObject")
+    with pytest.raises(ClientError, match="s3:GetObject"):
+        _receive(upload_event("raw/users.csv", "01", "v1"))
+    assert cloud.mails() == []
 
 
 @pytest.mark.usefixtures("cloud")

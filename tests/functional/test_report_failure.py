@@ -176,6 +176,14 @@ def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: st
     assert words in cloud.mails()[0][1]
 
 
+def test_a_pointer_that_somebody_spoiled_does_not_silence_the_mail(cloud: Cloud) -> None:
+    for text in (b"", b"[]", b"{}", b"\xff"):
+        cloud.put(published_run("2026-10-01T08:00:00.000000Z", "back-to-x"), text)
+        assert _report(_event(run_id=f"{RUN}-{len(text)}-{text.hex()}", cluster_id=None))
+    for _, body in cloud.mails():
+        assert "Which run readers see could not be read (UnreadablePointerError)." in body
+
+
 def test_a_cluster_that_failed_by_itself_is_told(cloud: Cloud) -> None:
     cluster = make_cluster(RUN)
     reason = {"Code": "VALIDATION_ERROR", "Message": "The subnet has no free addresses"}

@@ -105,6 +105,19 @@ def test_a_mail_that_report_failure_could_not_send_is_made_up_for(cloud: Cloud) 
     assert "secret" not in body
 
 
+@pytest.mark.parametrize("is_spoiled", [True, False])
+def test_that_nobody_knows_what_readers_see_does_not_silence_the_mail(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_spoiled: bool
+) -> None:
+    if is_spoiled:
+        cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
+    else:
+        refuse(monkeypatch, "ListObjectsV2")
+    patrol(load_event("status_failed"))
+    ((_, body),) = cloud.mails()
+    assert "Which run readers see could not be read (" in body
+
+
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", None])
 def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> None:
     if status:

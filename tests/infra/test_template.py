@@ -56,9 +56,13 @@ def test_the_console_shows_every_parameter_in_a_group_and_with_a_label() -> None
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_a_log_group_that_forgets(function: str) -> None:
+def test_a_function_has_a_log_group_of_its_own(function: str) -> None:
     name = f"{function.removesuffix('Function')}LogGroup"
     assert resource(function)["LoggingConfig"]["LogGroup"] == {"Ref": name}
+
+
+@pytest.mark.parametrize("name", resources("AWS::Logs::LogGroup"))
+def test_a_log_is_kept_as_long_as_its_parameter_says(name: str) -> None:
     assert resource(name)["RetentionInDays"] == {"Ref": "LogDays"}
 
 

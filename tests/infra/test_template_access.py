@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -54,10 +53,8 @@ OF_OWN_CLUSTERS = sorted(
 
 def _tags(stack: str) -> dict[str, str]:
     """The tags that the state machine of a stack gives to its clusters."""
-    create = json.loads(asl.source())["States"]["CreateCluster"]["Arguments"]
-    substituted = resource("Pipeline")["DefinitionSubstitutions"]["StackName"]
-    name = stack if substituted == {"Ref": "AWS::StackName"} else str(substituted)
-    return {tag["Key"]: tag["Value"].replace("${StackName}", name) for tag in create["Tags"]}
+    create = asl.definition(StackName=stack)["States"]["CreateCluster"]["Arguments"]
+    return {tag["Key"]: tag["Value"] for tag in create["Tags"]}
 
 
 def _cluster_keys(action: str, tags: dict[str, str]) -> Keys:

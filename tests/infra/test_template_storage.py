@@ -108,11 +108,6 @@ def test_the_ledgers_items_have_the_key_that_is_written() -> None:
     assert key == {"AttributeName": parameters["key_attr"].default, "KeyType": "HASH"}
 
 
-@pytest.mark.parametrize("name", resources("AWS::Logs::LogGroup"))
-def test_a_log_is_kept_as_long_as_its_parameter_says(name: str) -> None:
-    assert resource(name)["RetentionInDays"] == {"Ref": "LogDays"}
-
-
 def _keys() -> dict[str, Any]:
     """For everything that holds data, the key that it is told to encrypt with."""
     [bucket] = BUCKET["BucketEncryption"]["ServerSideEncryptionConfiguration"]

@@ -83,6 +83,11 @@ def test_what_a_function_fails_at_is_tried_three_times(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_on(rule: str) -> None:
+    assert resource(rule).get("State", "ENABLED") == "ENABLED"
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_an_event_is_tried_for_a_day_and_then_kept(rule: str) -> None:
     """As often as EventBridge would by itself: 185 times, the most there is."""
     target: dict[str, Any]

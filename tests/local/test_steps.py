@@ -13,7 +13,7 @@ import pytest
 from local.additions.s3_copy import S3AccessError, S3Copy
 from local.cloud import Cloud, running
 from tests.local.emr_lab import ALL_OF_BUCKET, BUCKET, OVER, PROFILE, Lab, command, make_lab, shell
-from tests.support.processes import is_alive
+from tests.support.processes import SLEEP_APART, is_alive
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("local")
@@ -104,7 +104,8 @@ def test_the_end_of_a_cluster_ends_processes_and_what_they_started(
     lab: Lab, tmp_path: Path
 ) -> None:
     cluster = lab.run_cluster()
-    script = f"echo half; sleep 600 & echo $! >{tmp_path / 'pid'}; trap '' TERM; wait"
+    # In a session of its own: the process group would not end it.
+    script = f"echo half; {SLEEP_APART} & echo $! >{tmp_path / 'pid'}; trap '' TERM; wait"
     running_step, pending_step = lab.add(cluster, shell(script), shell("true"))
     pid = _pid(tmp_path / "pid")
     lab.emr.terminate_job_flows(JobFlowIds=[cluster])

@@ -54,21 +54,26 @@ def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
-def refusal(operation: str, code: str, status: int = 400) -> ClientError:
+def refusal(operation: str, code: str, status: int = 400, words: str = "no") -> ClientError:
     """What boto3 raises when AWS answers an operation with that code and HTTP status."""
     return ClientError(
-        {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        {"Error": {"Code": code, "Message": words}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
         operation,
     )
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, *operations: str, code: str = "AccessDenied") -> None:
+def refuse(
+    monkeypatch: pytest.MonkeyPatch,
+    *operations: str,
+    code: str = "AccessDenied",
+    words: str = "no",
+) -> None:
     """Let AWS answer these operations with an error from now on."""
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
         if operation in operations:
-            raise refusal(operation, code)
+            raise refusal(operation, code, words=words)
         return original(self, operation, arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)

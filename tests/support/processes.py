@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 
 import psutil
+
+# For a shell: sleep in a session of its own, which no signal to the shell's group reaches.
+SLEEP_APART = shlex.join(
+    [sys.executable, "-c", "import os; os.setsid(); os.execlp('sleep', 'sleep', '600')"]
+)
 
 
 def is_alive(pid: int) -> bool:
