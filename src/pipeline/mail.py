@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
 from dataclasses import dataclass
 
 from aws_lambda_powertools.utilities.idempotency import (
@@ -34,9 +34,11 @@ class Mail:
 
     @property
     def sns_subject(self) -> str:
-        words = " ".join(self.subject.split())
-        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in words)
-        return textwrap.shorten(plain, _LONGEST_SUBJECT, placeholder="...")
+        words = unicodedata.normalize("NFKD", " ".join(self.subject.split()))
+        bare = (letter for letter in words if not unicodedata.combining(letter))  # a for ä
+        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in bare)
+        fits = len(plain) <= _LONGEST_SUBJECT
+        return plain if fits else f"{plain[: _LONGEST_SUBJECT - 3]}..."
 
 
 class Mailer:
