@@ -30,7 +30,7 @@ def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
     for place in os.environ["PATH"].split(os.pathsep):
         for command in sorted(Path(place).glob("*")) if Path(place).is_dir() else ():
             link = folder / command.name
-            if not command.name.startswith("java") and not link.exists():
+            if not command.name.startswith("java") and not link.is_symlink():
                 link.symlink_to(command)
     return str(folder)
 
