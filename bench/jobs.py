@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cli.jobs import Request, spark_environment, spark_submit
-from cli.sample import write_sample
-from cli.spark_package import ENTRY_POINTS, build_spark_package
+from local.spark.job_runner import Request, spark_environment, spark_submit
+from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
+from sample_data import write_sample
 
 PLAIN_COPY = Path(__file__).parent / "plain_copy.py"
 
@@ -23,7 +23,7 @@ def bench_jobs(rentals: int, rounds: int, console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="rental-kpi-bench-") as folder:
         root = Path(folder)
         write_sample(root / "in", rentals, dirt=0.01)
-        build_spark_package(root / "jobs.zip")
+        write_spark_package(root / "jobs.zip")
         programs = {"plain copy": PLAIN_COPY, **ENTRY_POINTS}
         seconds: dict[str, list[float]] = {name: [] for name in programs}
         for turn in range(rounds):

@@ -14,14 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.cold_import import bench_cold_import
 from bench.jobs import bench_jobs
-from cli import checks, local_commands, stack, summary
-from cli.dictionary import write_dictionary
-from cli.errors import UserError
-from cli.jobs import Request, check_request, run_jobs
-from cli.lock import lock as write_lock_files
-from cli.sample import write_sample
-from cli.spark_package import ENTRY_POINTS, build_spark_package
-from local.java import NoJavaError
+from cli import deployment, summary
+from cli.cloud import commands
+from cli.development import checks
+from cli.development.data_dictionary import write_dictionary
+from cli.development.lock import lock as write_lock_files
+from local.errors import UserError
+from local.spark.java import NoJavaError
+from local.spark.job_runner import Request, check_request, run_jobs
+from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
+from sample_data import write_sample
 
 app = typer.Typer(
     help="The rental marketplace's KPI pipeline.",
@@ -29,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-local_commands.register(app)
+commands.register(app)
 console = Console()
 
 EXIT_INPUT = 2  # something for the user to mend; the jobs use the same code
@@ -97,7 +99,7 @@ def package(
     target: Annotated[Path, typer.Argument(help="The zip to write.")],
 ) -> None:
     """Build the zip with the Spark jobs' modules."""
-    build_spark_package(target)
+    write_spark_package(target)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -105,7 +107,7 @@ def deploy(
     more: Annotated[list[str] | None, typer.Argument(help="Further words for sam deploy.")] = None,
 ) -> None:
     """Build and deploy the stack; `--guided` asks for what is needed."""
-    sys.exit(stack.deploy(more or []))
+    sys.exit(deployment.deploy(more or []))
 
 
 @app.command("test", context_settings={"ignore_unknown_options": True})

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import TRANSFORMATION_JOB, kpi_output, report
+from pipeline.publication.catalogue import SQL_FOLDER
 
-SQL = Path(__file__).resolve().parents[1] / "sql"
 QUESTIONS = {
     "totals": "Totals",
     "best_locations": "Locations with the most revenue",
@@ -59,7 +59,7 @@ def answer(output: Path, run_id: str, question: str) -> Answer:
         for table in KPI_TABLES:
             files = output / kpi_output(table, run_id) / "*.parquet"
             database.read_parquet(str(files)).create_view(table.name)
-        result = database.execute((SQL / f"{question}.sql").read_text("utf-8"))
+        result = database.execute((SQL_FOLDER / f"{question}.sql").read_text("utf-8"))
         return [column[0] for column in result.description or []], result.fetchall()
 
 

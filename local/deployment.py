@@ -23,7 +23,7 @@ SUBNET = "subnet-local"
 # Shared by all local clouds: what is built depends on the sources alone.
 BUILD = LOCAL / "build"
 _RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_BUILT_FROM = ("src", "sql", "requirements/provided", "statemachine", "template.yaml")
+_BUILT_FROM = ("src", "requirements/provided", "statemachine", "template.yaml")
 _BIN = Path(sys.executable).parent
 _TAIL = 40  # lines of a failed command's output
 

@@ -31,7 +31,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from local import keeper
+from local import supervisor
 from local.cloud import LOCAL
 
 _BINARIES = {
@@ -148,7 +148,7 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-I", keeper.__file__, *command],
+            [sys.executable, "-I", supervisor.__file__, *command],
             cwd=function.package,
             env=environment,
             stdin=subprocess.PIPE,  # so that the keeper knows when we are gone
@@ -159,7 +159,7 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
         try:
             yield
         finally:
-            keeper.end(process.pid)
+            supervisor.end(process.pid)
             process.communicate()
 
 

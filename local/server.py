@@ -75,7 +75,7 @@ def _run(folder: Path, *, attached: bool) -> None:
         del os.environ[name]
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    import_module("local.additions").install()
+    import_module("local.extensions").install()
     description = folder / DESCRIPTION
     description.with_suffix(".new").write_text(
         json.dumps(
@@ -151,7 +151,7 @@ async def _serve(listener: socket.socket, certificate: Certificate, *, attached:
     async def stop() -> None:
         await told.wait()
         threading.Timer(_GRACE, _kill).start()
-        await asyncio.to_thread(import_module("local.additions.ending").end_all)
+        await asyncio.to_thread(import_module("local.extensions.patching.shutdown").end_all)
         # Requests under way are not waited for: whoever ends the cloud wants none of it any more.
         _kill()
 

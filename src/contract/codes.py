@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract.datasets import RENTALS, Column, Dataset
-from contract.kinds import Text
+from contract.field_formats import Text
 
 MALFORMED_ROW = "malformed_row"
 END_NOT_AFTER_START = "end_not_after_start"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.kinds import Decimal, Flag, Integer, Kind, Moment, Text
+from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import CheckRun, load
-from pipeline.checking import check_run
-from pipeline.run_reports import read_reports
+from pipeline.publication.job_reports import read_reports
+from pipeline.publication.quality_gate import check_run
 
 logger, tracer, metrics = observers("check_run")
 

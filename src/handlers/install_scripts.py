@@ -13,11 +13,11 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import scripts
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import InstallScripts, load
-from pipeline.custom_resource import Answer, answer_request
 from pipeline.errors import SettingsError
-from pipeline.scripts import Owner, install, remove
+from pipeline.release.custom_resource import Answer, answer_request
+from pipeline.release.spark_scripts import Owner, install, remove
 
 logger, tracer, metrics = observers("install_scripts")
 

@@ -7,9 +7,9 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import PinInputs, load
-from pipeline.pinning import input_files, pin
+from pipeline.intake.pinning import input_files, pin
 
 logger, tracer, metrics = observers("pin_inputs")
 

@@ -8,12 +8,12 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import PublishResults, load
-from pipeline.athena import Athena
-from pipeline.batches import Run
-from pipeline.mail import Mailer
-from pipeline.publishing import Publisher
+from pipeline.aws.athena import Athena
+from pipeline.ledger.batch import Run
+from pipeline.notifications.emails import Mailer
+from pipeline.publication.publisher import Publisher
 
 logger, tracer, metrics = observers("publish_results")
 

@@ -13,12 +13,12 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import dropped
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import ReceiveUpload, load
-from pipeline.ledger import Ledger
-from pipeline.mail import Mailer
-from pipeline.receiving import Receiver
-from pipeline.uploads import Upload
+from pipeline.intake.receiver import Receiver
+from pipeline.intake.uploads import Upload
+from pipeline.ledger.batch_ledger import Ledger
+from pipeline.notifications.emails import Mailer
 
 logger, tracer, metrics = observers("receive_upload")
 

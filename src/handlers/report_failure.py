@@ -7,12 +7,12 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import ReportFailure, load
-from pipeline.evidence import Evidence, gather
-from pipeline.failure_mail import ended_cause, failed
-from pipeline.failures import Failure
-from pipeline.mail import Mailer
+from pipeline.notifications.emails import Mailer
+from pipeline.recovery.failure_details import Evidence, gather
+from pipeline.recovery.failure_emails import ended_cause, failed
+from pipeline.recovery.failures import Failure
 
 # EMR puts logs into the bucket every five minutes.
 _PATIENCE_SECONDS = 300

@@ -8,11 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observing import observers, own_failures
+from handlers.observability import observers, own_failures
 from handlers.settings import Watchdog, load
-from pipeline.executions import Execution, described
-from pipeline.mail import Mailer
-from pipeline.patrol import Found, Patrol
+from pipeline.aws.executions import Execution, described
+from pipeline.notifications.emails import Mailer
+from pipeline.recovery.watchdog import Found, Patrol
 
 logger, tracer, metrics = observers("watchdog")
 

@@ -14,7 +14,7 @@ from contract.datasets import DATASETS
 from contract.layout import below, is_run_id, report
 from spark import storage
 from spark.errors import InputError
-from spark.reading import NOT_UTF8
+from spark.reading.csv_reader import NOT_UTF8
 from spark.session import spark_session
 
 EXIT_FAILED = 1

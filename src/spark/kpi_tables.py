@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contract.kpi_tables import UNKNOWN_MEMBER
-from spark.cleaning import SECONDS_AN_HOUR, hours
+from spark.cleaning.rows import SECONDS_AN_HOUR, hours
 
 RENTAL_COLUMNS = (
     "user_id",

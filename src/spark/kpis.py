@@ -28,10 +28,10 @@ from contract.kpi_tables import (
 )
 from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, money
 from spark import kpi_tables, storage
-from spark.cleaning import accepted, judged
+from spark.cleaning.rows import accepted, judged
 from spark.errors import InputError
 from spark.job import Parser, Progress, require_new, run_job
-from spark.reading import read_headers, read_rows
+from spark.reading.csv_reader import read_headers, read_rows
 from spark.tables import Counter, conformed, write
 
 PROGRAM = "kpis"

@@ -14,11 +14,11 @@ from contract import codes, layout
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Dataset
 from contract.reports import NO_ACCEPTED_RENTAL, DatasetCounts, TransformationReport, money
 from spark import storage
-from spark.cleaning import accepted, judged, rejected
+from spark.cleaning.rental_warnings import warning_counts, with_context
+from spark.cleaning.row_rules import REASONS
+from spark.cleaning.rows import accepted, judged, rejected
 from spark.job import Parser, Progress, require_new, run_job
-from spark.reading import read_headers, read_rows
-from spark.rental_warnings import warning_counts, with_context
-from spark.row_rules import REASONS
+from spark.reading.csv_reader import read_headers, read_rows
 from spark.tables import Counter, conformed, write
 
 PROGRAM = "transformation_job"

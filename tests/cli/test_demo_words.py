@@ -18,19 +18,19 @@ from moto import mock_aws
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cli import reach
 from cli.__main__ import app
-from cli.drop import NotStartedError, drop_and_show
-from cli.errors import UserError
-from cli.local_cloud import show_status, step
-from cli.mail import show_mails
-from cli.results import show_failure, show_mails_about, show_places, show_results
+from cli.cloud import target
+from cli.cloud.local_cloud import show_status, step
+from cli.cloud.mail import show_mails
+from cli.cloud.results import show_failure, show_mails_about, show_places, show_results
+from cli.cloud.upload import NotStartedError, drop_and_show
 from cli.summary import QUESTIONS
 from contract.reports import DatasetCounts, TransformationReport
-from local.additions import mailbox
 from local.cloud import Cloud, FolderTakenError
+from local.errors import UserError
+from local.extensions.sns import mailbox
 from local.mail import Mail, read_mails
-from pipeline.athena import Answer, Athena, Column, Query
+from pipeline.aws.athena import Answer, Athena, Column, Query
 
 BUCKET = "rental-data"
 BODY = """Step kpis (s-1): FAILED, exit code 1
@@ -168,7 +168,7 @@ def test_only_new_mails_of_the_run_are_shown(cloud: Any, console: Console) -> No
 def test_the_mail_of_another_batch_is_not_taken_for_ones_own(
     cloud: Any, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.results._MAIL_LIMIT", 0.5)
+    monkeypatch.setattr("cli.cloud.results._MAIL_LIMIT", 0.5)
     mailbox.deliver("a@example.com", "other", "run-2")
     assert show_mails_about(cloud, "run-1", 0, console) == []
     assert "no mail went out" in said(console)
@@ -191,7 +191,7 @@ def test_the_lines_to_reach_a_cloud_are_a_shell_s(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
     names = ("CA_BUNDLE", "ENDPOINT_URL", "REGION", "PROFILE", "ENDPOINT_URL_S3")
     told = " ".join(f"$AWS_{name}" for name in names)
-    script = f'{reach.how_to_reach(cloud)}\necho "{told}"'
+    script = f'{target.how_to_reach(cloud)}\necho "{told}"'
     shell = subprocess.run(
         ["sh", "-c", script],
         env={"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "x", "AWS_REGION": "us-east-1"},
@@ -200,14 +200,14 @@ def test_the_lines_to_reach_a_cloud_are_a_shell_s(
         check=True,
     )
     assert shell.stdout == f"{bundle} https://127.0.0.1:1 eu-west-1  \n"
-    assert shlex.quote(str(bundle)) in reach.how_to_reach(cloud)
+    assert shlex.quote(str(bundle)) in target.how_to_reach(cloud)
 
 
 @pytest.fixture
 def local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "local"
-    monkeypatch.setattr(reach, "LOCAL", folder)
-    monkeypatch.setattr(reach, "CLOUD", folder / "cloud")
+    monkeypatch.setattr(target, "LOCAL", folder)
+    monkeypatch.setattr(target, "CLOUD", folder / "cloud")
     return folder
 
 
@@ -256,7 +256,7 @@ def test_without_a_cloud_status_and_down_say_so() -> None:
 def test_the_demo_checks_its_folder_before_it_starts_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.demo.start_for_demo", pytest.fail)
+    monkeypatch.setattr("cli.cloud.demo.start_for_demo", pytest.fail)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "nothing")])
     assert isinstance(result.exception, UserError)
     assert "is no folder" in str(result.exception)
@@ -272,8 +272,8 @@ def test_a_demo_s_folder_is_not_one_where_a_cloud_runs(
             raise FolderTakenError
         return folder, attached
 
-    monkeypatch.setattr(reach, "start", start)
-    started: Any = reach.start_for_demo(attached=True)
+    monkeypatch.setattr(target, "start", start)
+    started: Any = target.start_for_demo(attached=True)
     assert started == (local_folder / "demo-3", True)
 
 
@@ -285,7 +285,7 @@ def test_down_leaves_a_demo_that_is_under_way(
         for name, attached in (("demo", True), ("demo-2", False))
     )
     ended: list[Path] = []
-    monkeypatch.setattr(reach, "running_clouds", lambda: [demo, kept])
+    monkeypatch.setattr(target, "running_clouds", lambda: [demo, kept])
     monkeypatch.setattr("local.cloud.stop", ended.append)
     down = CliRunner().invoke(app, ["local", "down"])
     assert down.exit_code == 0
@@ -301,15 +301,15 @@ def test_one_of_several_clouds_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         Cloud(tmp_path / name, "https://x", 1, "eu-west-1", tmp_path, tmp_path, attached)
         for name, attached in (("demo", True), ("demo-2", False), ("demo-3", False))
     )
-    monkeypatch.setattr(reach, "running_clouds", lambda: [under_way, one, other])
-    assert reach.running_cloud() == one
-    assert reach.running_cloud("demo-3") == other
-    assert reach.running_cloud("demo") == under_way
+    monkeypatch.setattr(target, "running_clouds", lambda: [under_way, one, other])
+    assert target.running_cloud() == one
+    assert target.running_cloud("demo-3") == other
+    assert target.running_cloud("demo") == under_way
     with pytest.raises(UserError, match="no local cloud 'x' is running; there are demo, demo-2"):
-        reach.running_cloud("x")
-    monkeypatch.setattr(reach, "running_clouds", lambda: [under_way])
+        target.running_cloud("x")
+    monkeypatch.setattr(target, "running_clouds", lambda: [under_way])
     with pytest.raises(UserError, match="no local cloud is running, but for demo of a demo"):
-        reach.running_cloud()
+        target.running_cloud()
 
 
 def test_a_status_has_the_newest_executions_first(
@@ -331,7 +331,7 @@ def test_a_status_has_the_newest_executions_first(
 
     cloud = Cloud(tmp_path, "https://x", 1, "eu-west-1", tmp_path, tmp_path, False)
     monkeypatch.setattr(Cloud, "client", lambda *_: Executions())
-    monkeypatch.setattr("cli.local_cloud.stack_outputs", lambda _: {"StateMachine": "arn"})
+    monkeypatch.setattr("cli.cloud.local_cloud.stack_outputs", lambda _: {"StateMachine": "arn"})
     show_status(cloud, console)
     shown = [line.split()[-1] for line in said(console).splitlines()[1:-1]]
     assert shown == [f"run-{n:02}" for n in range(11, 1, -1)]
@@ -371,18 +371,18 @@ def test_the_exit_code_says_whether_all_went_well(
     words: str,
 ) -> None:
     mails = [replace(failed_mail(), body="")] if mailed else []
-    monkeypatch.setattr("cli.drop.become_user", lambda _: None)
-    monkeypatch.setattr("cli.drop.stack_outputs", lambda _: {"Bucket": BUCKET})
-    monkeypatch.setattr("cli.drop.drop_files", lambda *_: "r")
-    monkeypatch.setattr("cli.drop.watch_run", watched)
-    monkeypatch.setattr("cli.drop.show_results", lambda *_: None)
+    monkeypatch.setattr("cli.cloud.upload.become_user", lambda _: None)
+    monkeypatch.setattr("cli.cloud.upload.stack_outputs", lambda _: {"Bucket": BUCKET})
+    monkeypatch.setattr("cli.cloud.upload.drop_files", lambda *_: "r")
+    monkeypatch.setattr("cli.cloud.upload.watch_run", watched)
+    monkeypatch.setattr("cli.cloud.upload.show_results", lambda *_: None)
     asked: list[str] = []
 
     def show(_: Any, about: str, *__: Any) -> list[Mail]:
         asked.append(about)
         return mails
 
-    monkeypatch.setattr("cli.drop.show_mails_about", show)
+    monkeypatch.setattr("cli.cloud.upload.show_mails_about", show)
     assert drop_and_show(cloud, cloud.folder, "b", console) == code
     assert words in said(console)
     assert "Where everything lies" in said(console)

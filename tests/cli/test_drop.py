@@ -13,13 +13,13 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.drop import batch_prefix, drop_files, what_is_waiting
-from cli.errors import UserError
-from cli.inputs import check_folder
-from cli.sample import write_sample
+from cli.cloud.upload import batch_prefix, drop_files, what_is_waiting
 from contract.datasets import DATASETS
-from pipeline.batches import BatchFile, new_run
-from pipeline.ledger import Batch, Refused
+from local.errors import UserError
+from local.spark.input_folder import check_folder
+from pipeline.ledger.batch import BatchFile, new_run
+from pipeline.ledger.batch_ledger import Batch, Refused
+from sample_data import write_sample
 
 BUCKET = "rental-data"
 
@@ -126,8 +126,8 @@ def test_a_claimed_run_is_said_to_be_one() -> None:
 def test_a_mistake_is_told_before_anything_is_sent(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
 ) -> None:
-    monkeypatch.setattr("cli.reach.LOCAL", tmp_path)
-    monkeypatch.setattr("cli.reach.CLOUD", tmp_path / "cloud")
+    monkeypatch.setattr("cli.cloud.target.LOCAL", tmp_path)
+    monkeypatch.setattr("cli.cloud.target.CLOUD", tmp_path / "cloud")
     empty = tmp_path / "empty"
     empty.mkdir()
     filled = [word.format(empty=empty, folder=folder) for word in words]

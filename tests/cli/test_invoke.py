@@ -16,10 +16,10 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from cli import invoke as command
 from cli.__main__ import app
-from cli.errors import UserError
+from cli.cloud import invoke as command
 from local import lambda_runtime
+from local.errors import UserError
 from local.lambda_runtime import Function, RuntimeUnavailableError, invoke
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_until
@@ -248,8 +248,8 @@ def test_another_name_is_told_with_those_that_there_are(
 def test_without_a_cloud_it_says_what_to_do_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cli.reach.LOCAL", tmp_path)
-    monkeypatch.setattr("cli.reach.CLOUD", tmp_path / "cloud")
+    monkeypatch.setattr("cli.cloud.target.LOCAL", tmp_path)
+    monkeypatch.setattr("cli.cloud.target.CLOUD", tmp_path / "cloud")
     result = CliRunner().invoke(app, ["invoke", "receive_upload", "upload_users"])
     assert isinstance(result.exception, UserError)
     assert str(result.exception) == "no local cloud is running: ./run local up starts one"

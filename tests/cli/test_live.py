@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.live import StillRunningError, follow, states_of, states_table
+from cli.cloud.live_view import StillRunningError, follow, states_of, states_table
 
 START = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ARN = "arn:aws:states:eu-west-1:000000000000:execution:rental-kpi-pipeline:2026-11-abc"

@@ -14,15 +14,15 @@ from random import Random
 
 import pytest
 
-from cli.sample import write_sample
-from cli.sample.business import Business, Row
-from cli.sample.dirt import Spoiler, Spoilers, bad_values, spoiled_places, spoilers
-from cli.sample.variations import odd_layout, quoted, variations, written
-from cli.sample.writing import write_file
 from contract import codes
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Column, Dataset
-from contract.files import check_head
-from contract.kinds import Decimal, Integer, Kind, Moment
+from contract.field_formats import Decimal, Integer, Kind, Moment
+from contract.file_check import check_head
+from sample_data import write_sample
+from sample_data.business import Business, Row
+from sample_data.corruption import Spoiler, Spoilers, bad_values, spoiled_places, spoilers
+from sample_data.variations import odd_layout, quoted, variations, written
+from sample_data.writer import write_file
 
 HOURLY_RATES = {"basic": 10, "premium": 20, "high_end": 50}
 FIELD = r'(?:"(?:[^"]|"")*"|[^",\n]*)'

@@ -8,12 +8,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-from cli.spark_package import ENTRY_POINTS, SOURCE, build_spark_package
-from pipeline.spark_package import spark_package
+from pipeline.release.spark_package import ENTRY_POINTS, SOURCE, spark_package, write_spark_package
 
 
 def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
-    build_spark_package(tmp_path / "new" / "jobs.zip")
+    write_spark_package(tmp_path / "new" / "jobs.zip")
     copy = tmp_path / "elsewhere"
     for path in SOURCE.rglob("*.py"):
         target = copy / path.relative_to(SOURCE)
@@ -25,7 +24,7 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_it_holds_all_that_the_entry_points_import(tmp_path: Path) -> None:
     package = tmp_path / "jobs.zip"
-    build_spark_package(package)
+    write_spark_package(package)
     names = zipfile.ZipFile(package).namelist()
     assert names == sorted(names)
     assert "contract/datasets.py" in names

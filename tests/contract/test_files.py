@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from contract.datasets import LOCATIONS, RENTALS, USERS
-from contract.files import HEAD_BYTES, check_head
+from contract.file_check import HEAD_BYTES, check_head
 
 NAMES = ",".join(LOCATIONS.column_names)
 ROW = "1,Bean LLC,51144 Patrick Isle,Fontana,CA,92188,-74.4558925,-42.279882"

@@ -14,7 +14,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
-from pipeline import aws
+from pipeline.aws import clients
 
 REGION = "eu-west-1"
 STACK = "rental-kpi"
@@ -90,9 +90,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         session = botocore.session.Session()
         session.register_component("data_loader", _DESCRIPTIONS)
         boto3.setup_default_session(botocore_session=session)
-        aws.forget_clients()
+        clients.forget_clients()
         yield _stack(monkeypatch)
-    aws.forget_clients()
+    clients.forget_clients()
 
 
 def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:

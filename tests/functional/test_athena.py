@@ -8,7 +8,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from pipeline.athena import Athena, Query
+from pipeline.aws.athena import Athena, Query
 from pipeline.errors import QueryFailedError, RetryLaterError
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from handlers.receive_upload import handler
-from pipeline.ledger import Ledger
+from pipeline.ledger.batch_ledger import Ledger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time
 from tests.support.broken_files import GOOD
@@ -222,7 +222,7 @@ def test_a_run_that_cannot_be_started_does_not_keep_the_others(
     first = _drop(cloud, ["01", "02", "03", "04"])
     second = _drop(cloud, ["11", "12", "13", "14"])
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.starting._start", _fail)
+        patch.setattr("pipeline.intake.run_starter._start", _fail)
         for event in [*first[:3], *second[:3]]:
             _receive(event)
         for event in (second[3], first[3]):

@@ -15,10 +15,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.spark_package import SOURCE, build_spark_package
 from handlers.install_scripts import PHYSICAL_ID, handler
-from pipeline import custom_resource, scripts
-from pipeline.custom_resource import NOT_MADE, RESERVED_SECONDS, NotToldError
+from pipeline.release import custom_resource, spark_scripts
+from pipeline.release.custom_resource import NOT_MADE, RESERVED_SECONDS, NotToldError
+from pipeline.release.spark_package import SOURCE, write_spark_package
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, watch_calls
 from tests.support.cloudformation import CloudFormation
@@ -38,9 +38,9 @@ def cloudformation(cloud: Cloud) -> Iterator[CloudFormation]:  # noqa: ARG001
 @pytest.fixture
 def second_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """A way to other scripts than those of the source, until it is undone."""
-    files = scripts.release_files()
+    files = spark_scripts.release_files()
     with monkeypatch.context() as patch:
-        patch.setattr(scripts, "release_files", lambda: {**files, "kpis.py": b"# newer"})
+        patch.setattr(spark_scripts, "release_files", lambda: {**files, "kpis.py": b"# newer"})
         yield patch
 
 
@@ -71,7 +71,7 @@ def test_create_installs_the_release(
     assert set(objects) == {f"emr-scripts/{release}/{name}" for name in FILES}
     for name in ("kpis.py", "transformation_job.py"):
         assert objects[f"emr-scripts/{release}/{name}"] == (SOURCE / "spark" / name).read_bytes()
-    build_spark_package(tmp_path / "package.zip")
+    write_spark_package(tmp_path / "package.zip")
     zipped = objects[f"emr-scripts/{release}/jobs.zip"]
     assert zipped == (tmp_path / "package.zip").read_bytes()
     assert json.loads(objects[f"emr-scripts/{release}/manifest.json"]) == {
@@ -90,12 +90,15 @@ def test_create_installs_the_release(
 
 
 def test_the_release_comes_from_the_content_alone() -> None:
-    files = scripts.release_files()
-    release = scripts.release_of(files)
+    files = spark_scripts.release_files()
+    release = spark_scripts.release_of(files)
     assert len(release) == 16
     assert int(release, 16)
-    assert scripts.release_of(dict(reversed(files.items()))) == release
-    assert len({scripts.release_of({**files, name: b"other"}) for name in files} | {release}) == 4
+    assert spark_scripts.release_of(dict(reversed(files.items()))) == release
+    assert (
+        len({spark_scripts.release_of({**files, name: b"other"}) for name in files} | {release})
+        == 4
+    )
 
 
 def test_the_same_again_comes_to_the_same(cloud: Cloud, cloudformation: CloudFormation) -> None:
@@ -331,7 +334,7 @@ def test_a_long_reason_fits_into_an_answer(
     def fail() -> dict[str, bytes]:
         raise ValueError("🚲" * 5000)
 
-    monkeypatch.setattr(scripts, "release_files", fail)
+    monkeypatch.setattr(spark_scripts, "release_files", fail)
     answer = cloudformation.ask(CREATE)  # the server looks at the size
     assert answer["Reason"].startswith("ValueError: 🚲")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.mail import Mail
+from pipeline.notifications.emails import Mail
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pipeline.aws import is_temporary
+from pipeline.aws.clients import is_temporary
 from pipeline.errors import RetryLaterError, SettingsError
 from tests.functional.conftest import Context
 from tests.support.aws_calls import refusal

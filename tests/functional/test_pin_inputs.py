@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from contract.datasets import DATASETS, RENTALS
 from contract.layout import pinned
 from handlers.pin_inputs import handler, logger
-from pipeline.aws import client
+from pipeline.aws.clients import client
 from pipeline.errors import InputGoneError, RetryLaterError, SettingsError
-from pipeline.pinning import CopySizes, WrongInputListError, input_files, pin
+from pipeline.intake.pinning import CopySizes, WrongInputListError, input_files, pin
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import one_call_at_a_time, refusal, watch_calls
 from tests.support.events import load_event

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from contract.kpi_tables import KPI_TABLES
-from pipeline.batches import Run
 from pipeline.clock import utc_moment, utc_now, utc_text
-from pipeline.pointer import published_run_id, take_pointer
+from pipeline.ledger.batch import Run
+from pipeline.publication.pointer import published_run_id, take_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import watch_calls
@@ -84,7 +84,9 @@ def test_clocks_that_go_back_do_not_hide_a_run(
 ) -> None:
     publish_older(cloud, athena)
     finish_run(cloud, athena, average="2.00")
-    monkeypatch.setattr("pipeline.pointer.utc_now", lambda: "2020-01-01T00:00:00.000000Z")
+    monkeypatch.setattr(
+        "pipeline.publication.pointer.utc_now", lambda: "2020-01-01T00:00:00.000000Z"
+    )
     publish()
     assert _averages_seen(athena) == {"2.00"}
 
@@ -113,7 +115,7 @@ def test_going_back_by_hand_is_one_more_pointer(
     an_hour_ago = utc_text(utc_moment(utc_now()) - timedelta(hours=1))
     assert published_run_id(cloud.bucket) is None
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.pointer.utc_now", lambda: an_hour_ago)
+        patch.setattr("pipeline.publication.pointer.utc_now", lambda: an_hour_ago)
         publish_older(cloud, athena)
         finish_run(cloud, athena, average="2.00")
         publish()

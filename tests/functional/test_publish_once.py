@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.batches import Run
 from pipeline.errors import RetryLaterError
-from pipeline.pointer import take_pointer
+from pipeline.ledger.batch import Run
+from pipeline.publication.pointer import take_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time, watch_calls
@@ -124,7 +124,7 @@ def test_eight_runs_at_once_show_the_one_claimed_last(
 def test_a_pointer_that_others_keep_moving_is_tried_later(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.pointer.Table.update", lambda *_, **__: False)
+    monkeypatch.setattr("pipeline.publication.pointer.Table.update", lambda *_, **__: False)
     with pytest.raises(RetryLaterError, match="moved by others"):
         take_pointer(cloud.table, Run(RUN, "raw/x/", CLAIMED_AT, ()))
 

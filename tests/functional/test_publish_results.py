@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.catalogue import catalogue_tables
 from pipeline.errors import QueryFailedError, RunRefusedError
+from pipeline.publication.catalogue import SQL_FOLDER, catalogue_tables
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena
 from tests.support.publishing import objects, publish, published
@@ -250,7 +250,7 @@ def test_tables_without_rows(cloud: Cloud, athena: FakeAthena) -> None:
 
 
 def test_the_quality_of_what_readers_see(cloud: Cloud, athena: FakeAthena) -> None:
-    quality = (PROJECT / "sql" / "quality.sql").read_text("utf-8")
+    quality = (SQL_FOLDER / "quality.sql").read_text("utf-8")
     finish_run(cloud, athena)
     assert athena.query(quality) == []
     publish()

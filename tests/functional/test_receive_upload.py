@@ -12,10 +12,10 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from contract.files import HEAD_BYTES
+from contract.file_check import HEAD_BYTES
 from handlers.receive_upload import handler, logger
 from pipeline.errors import RetryLaterError, SettingsError
-from pipeline.ledger import Ledger
+from pipeline.ledger.batch_ledger import Ledger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse
 from tests.support.broken_files import GOOD, broken

@@ -17,8 +17,8 @@ import pytest
 
 from contract.layout import published_run
 from handlers.report_failure import handler
-from pipeline.failure_mail import next_name
-from pipeline.failures import Failure
+from pipeline.recovery.failure_emails import next_name
+from pipeline.recovery.failures import Failure
 from tests.functional.conftest import STACK, Cloud, Context
 from tests.support.aws_calls import refuse
 from tests.support.ended_runs import (

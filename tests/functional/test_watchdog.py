@@ -13,10 +13,10 @@ import boto3
 import pytest
 from moto.sns.models import sns_backends
 
-from pipeline.batches import BatchFile, new_run
 from pipeline.clock import utc_now
-from pipeline.ledger import Ledger
-from pipeline.patrol import PatrolError
+from pipeline.ledger.batch import BatchFile, new_run
+from pipeline.ledger.batch_ledger import Ledger
+from pipeline.recovery.watchdog import PatrolError
 from tests.functional.conftest import REGION, Cloud
 from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (

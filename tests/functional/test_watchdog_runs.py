@@ -12,7 +12,7 @@ import pytest
 
 from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
-from pipeline.patrol import PatrolError
+from pipeline.recovery.watchdog import PatrolError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (

@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from handlers.observing import NAMESPACE
-from pipeline.receiving import Outcome
+from handlers.observability import NAMESPACE
+from pipeline.intake.receiver import Outcome
 from tests.infra.template import FUNCTION, PROJECT, resource, resources
 from tests.infra.template_values import resolved
 

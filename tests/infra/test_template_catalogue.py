@@ -11,9 +11,9 @@ from contract import layout
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from contract.reports import DatasetCounts, TransformationReport
-from pipeline import pointer
-from pipeline.catalogue import QUESTIONS
-from tests.infra.template import PROJECT, resource, resources
+from pipeline.publication import pointer
+from pipeline.publication.catalogue import QUESTIONS, SQL_FOLDER
+from tests.infra.template import resource, resources
 
 CRAWLER = resource("KpiCrawler")
 CONFIGURATION: dict[str, Any] = json.loads(CRAWLER["Configuration"])
@@ -73,7 +73,7 @@ def test_the_pointers_table_is_where_the_pointers_lie() -> None:
     """The views read `published_runs`; over another folder they would show no run at all."""
     location = POINTERS["StorageDescriptor"]["Location"]
     assert location == {"Fn::Sub": f"s3://${{DataBucket}}/{layout.PUBLISHED_RUNS}"}
-    view = (PROJECT / "sql" / "current_view.sql").read_text(encoding="utf-8")
+    view = (SQL_FOLDER / "current_view.sql").read_text(encoding="utf-8")
     assert f"FROM {POINTERS['Name']})" in view
 
 
@@ -91,12 +91,12 @@ def test_the_pointers_table_has_the_columns_that_are_written() -> None:
 @pytest.mark.parametrize("name", [*QUESTIONS, "quality"])
 def test_a_saved_query_is_the_file_of_sql(name: str) -> None:
     saved = SAVED[name]["QueryString"]
-    assert saved == (PROJECT / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    assert saved == (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def test_every_question_is_saved_and_nothing_else() -> None:
     parts = {"current_view", "of_run", "row_counts"}  # of statements that the pipeline makes
-    files = {path.stem for path in (PROJECT / "sql").glob("*.sql")}
+    files = {path.stem for path in SQL_FOLDER.glob("*.sql")}
     assert set(SAVED) == files - parts
 
 

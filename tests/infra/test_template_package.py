@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.provided import FOLDER, write_provided_wheel
+from cli.development.provided import FOLDER, write_provided_wheel
 from tests.infra.template import FUNCTION, PROJECT, handler_module, resources
 
 pytestmark = pytest.mark.xdist_group("template_package")
@@ -74,9 +74,14 @@ def test_the_package_has_no_botocore_of_its_own(package: Path) -> None:
 
 
 def test_the_package_has_the_queries_and_the_jobs(package: Path) -> None:
-    for folder, pattern in (("sql", "*.sql"), ("spark", "*.py"), ("contract", "*.py")):
-        names = {path.name for path in (package / folder).glob(pattern)}
-        assert names == {path.name for path in (PROJECT / "src" / folder).glob(pattern)}
+    for folder, pattern in (
+        ("pipeline", "*.sql"),
+        ("spark", "*.py"),
+        ("contract", "*.py"),
+    ):
+        built, source = package / folder, PROJECT / "src" / folder
+        names = {path.relative_to(built) for path in built.rglob(pattern)}
+        assert names == {path.relative_to(source) for path in source.rglob(pattern)}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

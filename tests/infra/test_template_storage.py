@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from contract import layout
 from contract.datasets import USERS
 from contract.kpi_tables import DAILY_METRICS
-from pipeline import runs
+from pipeline.ledger import run_ledger
 from tests.infra import asl
 from tests.infra.template import resource, resources, template
 
@@ -95,7 +95,9 @@ def test_the_bucket_keeps_versions() -> None:
 def test_the_ledger_forgets_by_the_attribute_that_is_written() -> None:
     """Three write it: the state machine, the watchdog, and powertools for mails that were sent."""
     expires = re.compile(r"(\w+) = :expiration\b")
-    written = set(expires.findall(asl.source())) | set(expires.findall(inspect.getsource(runs)))
+    written = set(expires.findall(asl.source())) | set(
+        expires.findall(inspect.getsource(run_ledger))
+    )
     parameters = inspect.signature(DynamoDBPersistenceLayer.__init__).parameters
     written.add(parameters["expiry_attr"].default)
     forgets = LEDGER["TimeToLiveSpecification"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers import report_failure
-from pipeline.custom_resource import RESERVED_SECONDS
+from pipeline.release.custom_resource import RESERVED_SECONDS
 from tests.infra import asl
 from tests.infra.template import FUNCTION, resource, resources, template
 

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.jobs import Request, run_jobs
-from cli.sample import write_sample
-from cli.spark_package import ENTRY_POINTS
+from local.spark.job_runner import Request, run_jobs
+from pipeline.release.spark_package import ENTRY_POINTS
+from sample_data import write_sample
 from tests.oracle import expected
 from tests.support.comparison import assert_kpis, assert_transformed
 from tests.support.results import REAL_DATA, contents
@@ -93,7 +93,7 @@ def test_killed_jobs_harm_no_earlier_run(
     output, _ = real_run
     before = contents(output)
     write_sample(tmp_path, rentals=5)
-    monkeypatch.setattr("cli.jobs.subprocess.Popen", _Recorded)
+    monkeypatch.setattr("local.spark.job_runner.subprocess.Popen", _Recorded)
     killed: list[str] = []
 
     def kill(job: str, step: int, *_: object) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import UserError
-from cli.jobs import Request, check_request, run_jobs
-from cli.sample import write_sample
+from local.errors import UserError
+from local.spark.job_runner import Request, check_request, run_jobs
+from sample_data import write_sample
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.sample import write_sample
 from local import deployment
 from local.cloud import PROJECT, Cloud, start, stop
 from local.mail import confirm_subscriptions
+from sample_data import write_sample
 from tests.local.stack import Stack
 
 _SHARED = {"cloud", "published", "stack"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.additions.cluster_life import USER_REQUEST, ClusterLife
-from local.additions.cluster_rules import RefusedError, check_new_cluster, check_steps
+from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLife
+from local.extensions.emr.validation import RefusedError, check_new_cluster, check_steps
 from tests.local.emr_lab import request, shell
 from tests.support.waiting import wait_until
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.reach import running_clouds
-from cli.sample import write_sample
+from cli.cloud.target import running_clouds
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local import deployment
 from local.cloud import LOCAL, PROJECT, find, stop
+from sample_data import write_sample
 from tests.local.runs import ask, cluster_of, cluster_state, keys
 from tests.local.stack import Stack
 from tests.oracle import expected

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from cli.sample import write_sample
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB
+from sample_data import write_sample
 from tests.local.runs import (
     ask,
     body,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sample import write_sample
+from sample_data import write_sample
 from tests.local.emr_lab import request
 from tests.local.runs import (
     ask,

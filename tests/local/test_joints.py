@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.additions import ADDITIONS, joint
 from local.cloud import PROJECT
+from local.extensions import EXTENSIONS
+from local.extensions.patching import patches
 
 MODULE = "ministack.services.stepfunctions"
 
@@ -17,8 +18,8 @@ MODULE = "ministack.services.stepfunctions"
 @pytest.fixture(autouse=True)
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The emulator's module as it is, before and after the test."""
-    target = joint.found(MODULE, "reset")
-    monkeypatch.setattr(joint, "_replaced", {})
+    target = patches.found(MODULE, "reset")
+    monkeypatch.setattr(patches, "_replaced", {})
     yield
     sys.modules[MODULE].reset = target  # type: ignore[attr-defined]
 
@@ -27,13 +28,13 @@ def other(data: str) -> str:
     return data
 
 
-@pytest.mark.parametrize("addition", ADDITIONS)
+@pytest.mark.parametrize("addition", EXTENSIONS)
 def test_each_addition_fits_the_pinned_emulator(addition: str) -> None:
-    _run_apart(f"from local.additions import {addition} as a; a.install(); a.install()")
+    _run_apart(f"from local.extensions.{addition} import install; install(); install()")
 
 
 def test_all_additions_fit_together() -> None:
-    _run_apart("from local import additions; additions.install()")
+    _run_apart("from local import extensions; extensions.install()")
 
 
 def _run_apart(code: str) -> None:
@@ -50,31 +51,33 @@ def _run_apart(code: str) -> None:
 
 
 def test_a_name_that_is_gone_is_told_with_addition_and_version() -> None:
-    with pytest.raises(joint.JointError) as told:
-        joint.replace(MODULE, "no_such_thing", other)
+    with pytest.raises(patches.JointError) as told:
+        patches.replace(MODULE, "no_such_thing", other)
     assert __name__ in str(told.value)
     assert f"{MODULE}.no_such_thing" in str(told.value)
     assert "MiniStack 1." in str(told.value)
 
 
 def test_other_parameters_are_told() -> None:
-    with pytest.raises(joint.JointError, match=r"_start_execution of MiniStack .* takes \('data',"):
-        joint.replace(MODULE, "_start_execution", other, ("data", "more"))
+    with pytest.raises(
+        patches.JointError, match=r"_start_execution of MiniStack .* takes \('data',"
+    ):
+        patches.replace(MODULE, "_start_execution", other, ("data", "more"))
 
 
 def test_a_table_that_is_none_is_told() -> None:
-    with pytest.raises(joint.JointError, match="is no dict"):
-        joint.add_entry(MODULE, "logger", "key", other)
+    with pytest.raises(patches.JointError, match="is no dict"):
+        patches.add_entry(MODULE, "logger", "key", other)
 
 
 def test_what_stood_there_is_given_back_each_time() -> None:
-    original = joint.found(MODULE, "reset")
-    assert joint.replace(MODULE, "reset", other) is original
-    assert joint.replace(MODULE, "reset", other) is original
-    assert joint.found(MODULE, "reset") is other
+    original = patches.found(MODULE, "reset")
+    assert patches.replace(MODULE, "reset", other) is original
+    assert patches.replace(MODULE, "reset", other) is original
+    assert patches.found(MODULE, "reset") is other
 
 
 def test_two_additions_in_one_place_are_told() -> None:
-    joint.replace(MODULE, "reset", other)
-    with pytest.raises(joint.JointError, match="already replaced by"):
-        joint.replace(MODULE, "reset", pytest.fail)
+    patches.replace(MODULE, "reset", other)
+    with pytest.raises(patches.JointError, match="already replaced by"):
+        patches.replace(MODULE, "reset", pytest.fail)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import keeper
+from local import supervisor
 from tests.support.processes import SLEEP_APART, is_alive
 from tests.support.waiting import wait_until
 
@@ -27,7 +27,7 @@ wait
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-I", keeper.__file__, "sh", "-c", SCRIPT],
+        [sys.executable, "-I", supervisor.__file__, "sh", "-c", SCRIPT],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         start_new_session=True,
@@ -57,7 +57,7 @@ def test_the_pipe_that_closes_ends_all(kept: subprocess.Popen[bytes], tmp_path: 
 
 
 def test_it_can_be_ended_at_once(kept: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    keeper.end(kept.pid)
+    supervisor.end(kept.pid)
     assert _all_ended(tmp_path)
 
 
@@ -68,7 +68,7 @@ def test_where_processes_may_not_be_looked_at_the_group_ends(
     assert apart is not None
     with monkeypatch.context() as patch:
         patch.setattr(psutil.Process, "children", _denied)
-        keeper.end(kept.pid)
+        supervisor.end(kept.pid)
     assert is_alive(apart)
     psutil.Process(apart).kill()
     assert _all_ended(tmp_path)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from local.additions import mailbox
+from local.extensions.sns import mailbox
 from local.mail import Mail, read_mails
 from tests.support.waiting import wait_until
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.additions import executions, joint, parallel
+from local.extensions.patching import patches
+from local.extensions.stepfunctions import executions, parallel
 from tests.support.waiting import wait_until
 
 MODULE = executions.MODULE
@@ -26,25 +27,25 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any
         *("_run_execution", "_fail_execution", "_error_matches", "_invoke_resource"),
         *("_run_parallel_branches", "_run_sub_machine", "_execute_task"),
     ):
-        monkeypatch.setattr(f"{MODULE}.{name}", joint.found(MODULE, name))
-    monkeypatch.setattr(joint, "_replaced", {})
+        monkeypatch.setattr(f"{MODULE}.{name}", patches.found(MODULE, name))
+    monkeypatch.setattr(patches, "_replaced", {})
     executions.install()
     parallel.install()
     monkeypatch.setattr(f"{MODULE}._invoke_resource", lambda resource, _: tasks[resource]())
 
     def ended(machine: dict[str, Any], given: dict[str, Answer]) -> dict[str, Any]:
         tasks.update(given)
-        create = joint.found(MODULE, "_create_state_machine")
+        create = patches.found(MODULE, "_create_state_machine")
         made = create({"name": "any", "definition": json.dumps(machine), "roleArn": ROLE})
         arn = json.loads(made[2])["stateMachineArn"]
-        started = joint.found(MODULE, "_start_execution")({"stateMachineArn": arn, "input": "{}"})
+        started = patches.found(MODULE, "_start_execution")({"stateMachineArn": arn, "input": "{}"})
         name = json.loads(started[2])["executionArn"]
-        execution: dict[str, Any] = joint.found(MODULE, "_executions")[name]
+        execution: dict[str, Any] = patches.found(MODULE, "_executions")[name]
         assert wait_until(lambda: execution["status"] != "RUNNING", 20)
         return execution
 
     yield ended
-    joint.found(MODULE, "reset")()
+    patches.found(MODULE, "reset")()
 
 
 def machine(*branches: str, **more: Any) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_it_is_built_again_when_its_sources_have_changed(
     monkeypatch.setattr(deployment, "_sam", lambda *words: built.append(words[2]))
     folder = tmp_path / "build"
     folder.mkdir()
-    for changed in (template, source, source, cached, project / "sql" / "b.sql"):
+    for changed in (template, source, source, cached, project / "src" / "sql" / "b.sql"):
         changed.parent.mkdir(exist_ok=True)
         text = changed.read_text() if changed.exists() else ""
         changed.write_text(f"{text}x")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local.additions.s3_copy import S3AccessError, S3Copy
 from local.cloud import Cloud, running
+from local.extensions.s3.bucket_copy import S3AccessError, S3Copy
 from tests.local.emr_lab import ALL_OF_BUCKET, BUCKET, OVER, PROFILE, Lab, command, make_lab, shell
 from tests.support.processes import SLEEP_APART, is_alive
 from tests.support.waiting import wait_until

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from cli.jobs import spark_environment
-from local.spark_settings import java_options, on_one_machine
+from local.spark.job_runner import spark_environment
+from local.spark.spark_settings import java_options, on_one_machine
 from spark.kpis import compute_kpis
 from spark.session import spark_session
 from spark.transformation_job import transform

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from contract.kinds import Decimal, Flag, Integer, Kind, Moment, Text
-from spark.conversion import converted, trimmed
+from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
+from spark.cleaning.conversion import converted, trimmed
 
 AMOUNT = Decimal(12, 2, 0)
 LATITUDE = Decimal(9, 6, -90, 90, rounded=True)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 import spark.kpis
 import spark.reading
 import spark.transformation_job
-from cli.sample import write_sample
+from sample_data import write_sample
 from spark.errors import InputError
 from spark.job import input_problem
 from tests.spark.conftest import Run

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from pyspark.sql import SparkSession
 
-from cli.sample import write_sample
+from sample_data import write_sample
 from spark.kpis import compute_kpis
 from spark.transformation_job import transform
 from tests.oracle import expected

@@ -11,9 +11,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from contract.datasets import Column, Dataset
-from contract.kinds import Text
+from contract.field_formats import Text
 from spark.errors import InputError
-from spark.reading import read_headers, read_rows
+from spark.reading.csv_reader import read_headers, read_rows
 from tests.oracle.records import records
 
 PAIRS = Dataset(

@@ -22,8 +22,8 @@ from botocore.validate import validate_parameters
 
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
-from local.additions.athena_sql import MalformedQueryError, QueryError, translated
-from pipeline.aws import client
+from local.extensions.athena.sql import MalformedQueryError, QueryError, translated
+from pipeline.aws.clients import client
 
 PAGE = 1000
 _SQL_TYPES = {"string": "varchar"}

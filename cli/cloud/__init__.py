@@ -1,0 +1,1 @@
+"""The commands that start, use, and inspect a local cloud."""

@@ -1,0 +1,1 @@
+"""EMR: the lifecycle of clusters and steps, each step a real process."""

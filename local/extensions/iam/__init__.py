@@ -1,0 +1,1 @@
+"""IAM: the resources that AWS evaluates for each API call."""

@@ -1,0 +1,1 @@
+"""Lambda: how errors that a handler raises are reported."""

@@ -1,0 +1,1 @@
+"""S3: bucket keys, and folders that stand in for buckets."""

@@ -1,0 +1,1 @@
+"""SNS email: messages become files in a mailbox folder."""

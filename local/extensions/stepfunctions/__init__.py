@@ -1,0 +1,1 @@
+"""Step Functions: service integrations, Parallel states, history, and validation."""

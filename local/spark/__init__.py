@@ -1,0 +1,1 @@
+"""Spark on this machine: finding Java, settings, and running the two jobs on plain folders."""

@@ -1,0 +1,1 @@
+"""AWS APIs that the pipeline calls, with their errors translated."""

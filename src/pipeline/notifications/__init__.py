@@ -1,0 +1,1 @@
+"""Emails through SNS: what is sent, once for each cause."""

@@ -1,0 +1,110 @@
+"""The tables as Athena knows them, and the queries over them: views, row counts, questions.
+
+The crawler catalogues each table's runs as `history_<table>`; the view `<table>` shows the newest
+published one. The SQL lies in `sql/`; names of tables and columns come from the contract alone, and
+whatever else is a parameter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from contract.datasets import DATASETS, RENTALS
+from contract.kpi_tables import (
+    DAILY_METRICS,
+    KPI_TABLES,
+    LOCATION_METRICS,
+    TRANSACTION_METRICS,
+    USER_METRICS,
+    VEHICLE_METRICS,
+    KpiTable,
+)
+from pipeline.aws.athena import Query
+
+SQL_FOLDER = Path(__file__).resolve().parent / "sql"
+
+QUESTIONS = {
+    "totals": TRANSACTION_METRICS,
+    "best_locations": LOCATION_METRICS,
+    "vehicle_types": VEHICLE_METRICS,
+    "last_days": DAILY_METRICS,
+    "top_users": USER_METRICS,
+}
+"""The questions of `sql/` that a run's report answers, and the table that each one asks."""
+
+
+@dataclass(frozen=True)
+class CatalogueTable:
+    """A table of a run; `rentals` and `revenue` are what adds up to the run's, `0` for nothing."""
+
+    name: str
+    columns: tuple[str, ...]
+    rentals: str = "0"
+    revenue: str = "0"
+
+
+def catalogue_tables(personal_data: bool) -> list[CatalogueTable]:
+    """All tables, with the columns that readers see."""
+    curated = [
+        CatalogueTable(
+            dataset.name,
+            tuple(name for name, _ in dataset.curated_columns),
+            *(("1", "total_amount") if dataset is RENTALS else ()),
+        )
+        for dataset in DATASETS
+    ]
+    return curated + [_kpi_table(table, personal_data) for table in KPI_TABLES]
+
+
+def views(personal_data: bool) -> list[Query]:
+    """What makes the view of each table, or makes it anew."""
+    return [
+        Query(
+            f"view {table.name}",
+            _sql("current_view", table=table.name, columns=_list(table.columns)),
+        )
+        for table in catalogue_tables(personal_data)
+    ]
+
+
+def row_counts(run_id: str) -> Query:
+    """One row a table: `table_name`, `row_count`, and the `rentals` and `revenue` they add up to.
+
+    One query for all tables, since each query is charged for ten megabytes at least.
+    """
+    tables = catalogue_tables(personal_data=False)
+    texts = (
+        _sql("row_counts", table=table.name, rentals=table.rentals, revenue=table.revenue)
+        for table in tables
+    )
+    return Query("row counts", "UNION ALL\n".join(texts), (run_id,) * len(tables))
+
+
+def questions(run_id: str) -> list[Query]:
+    """The questions of `sql/`, each asked of this one run."""
+    return [
+        Query(name, _of_run(_kpi_table(table, personal_data=False)) + _sql(name), (run_id,))
+        for name, table in QUESTIONS.items()
+    ]
+
+
+def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogueTable:
+    columns = tuple(name for name, _ in table.columns_of_run(personal_data))
+    return CatalogueTable(table.name, columns, table.count_column, table.revenue_column)
+
+
+def _of_run(table: CatalogueTable) -> str:
+    return _sql("of_run", table=table.name, columns=_list(table.columns))
+
+
+def _list(columns: tuple[str, ...]) -> str:
+    return ",\n    ".join(columns)
+
+
+def _sql(name: str, **identifiers: str) -> str:
+    """A file of `sql/` without its comments: not all of Athena's statements may begin with one."""
+    lines = (SQL_FOLDER / f"{name}.sql").read_text("utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("--"))
+    return Template(text).substitute(identifiers)

@@ -1,0 +1,1 @@
+"""What happens when a run fails, stalls, or is forgotten."""

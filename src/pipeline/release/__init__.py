@@ -1,0 +1,1 @@
+"""Installing the Spark jobs in the bucket when the stack is deployed."""

@@ -1,0 +1,1 @@
+"""From raw text to accepted and rejected rows, by the rules of the contract."""
