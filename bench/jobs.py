@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from local.spark.job_runner import Request, spark_environment, spark_submit
+from local.spark.job_runner import JobsRequest, spark_environment, spark_submit
 from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
 from sample_data import write_sample
 
@@ -38,7 +38,7 @@ def bench_jobs(rentals: int, rounds: int, console: Console) -> None:
 
 
 def _seconds(root: Path, program: Path, run_id: str) -> float:
-    request = Request(root / "in", root / "out", run_id, "2g")
+    request = JobsRequest(root / "in", root / "out", run_id, "2g")
     command = spark_submit(root / "jobs.zip", request.memory, request.input_bytes)
     start = time.perf_counter()
     subprocess.run(

@@ -17,11 +17,11 @@ from bench.jobs import bench_jobs
 from cli import deployment, summary
 from cli.cloud import commands
 from cli.development import checks
-from cli.development.data_dictionary import write_dictionary
+from cli.development.data_dictionary import write_data_dictionary
 from cli.development.lock import lock as write_lock_files
 from local.errors import UserError
 from local.spark.java import NoJavaError
-from local.spark.job_runner import Request, check_request, run_jobs
+from local.spark.job_runner import JobsRequest, check_request, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
 from sample_data import write_sample
 
@@ -49,7 +49,7 @@ def jobs(
 ) -> None:
     """Run both Spark jobs side by side on plain folders, and show the KPIs."""
     run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    request = Request(source, output, run_id, memory, personal_data)
+    request = JobsRequest(source, output, run_id, memory, personal_data)
     for warning in check_request(request):
         typer.echo(f"run: {warning}", err=True)
     with Progress(
@@ -153,10 +153,10 @@ def lock(
 @app.command()
 def dictionary() -> None:
     """Write docs/data-dictionary.md anew from the contract."""
-    write_dictionary()
+    write_data_dictionary()
 
 
-def _stop_if_failed(request: Request, ends: dict[str, tuple[int, str]]) -> None:
+def _stop_if_failed(request: JobsRequest, ends: dict[str, tuple[int, str]]) -> None:
     failed = {job: end for job, end in ends.items() if end[0] != 0}
     if not failed:
         return

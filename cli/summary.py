@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.kpi_tables import KPI_TABLES
-from contract.layout import TRANSFORMATION_JOB, kpi_output, report
-from pipeline.publication.catalogue import SQL_FOLDER
+from contract.layout import TRANSFORMATION_JOB, job_report_key, kpi_prefix
+from pipeline.publication.catalog import SQL_FOLDER
 
 QUESTIONS = {
     "totals": "Totals",
@@ -31,7 +31,7 @@ Answer = tuple[list[str], list[tuple[Any, ...]]]
 def show_summary(output: Path, run_id: str, console: Console) -> None:
     """Print the answers to the questions of `sql/` about a run, and what became of its rows."""
     show_answers({name: answer(output, run_id, name) for name in QUESTIONS}, console)
-    counts = json.loads((output / report(TRANSFORMATION_JOB, run_id)).read_text("utf-8"))
+    counts = json.loads((output / job_report_key(TRANSFORMATION_JOB, run_id)).read_text("utf-8"))
     show_counts(counts, console)
 
 
@@ -57,7 +57,7 @@ def answer(output: Path, run_id: str, question: str) -> Answer:
     """The column names and rows that a query of `sql/` gives over a run's KPI tables."""
     with duckdb.connect() as database:
         for table in KPI_TABLES:
-            files = output / kpi_output(table, run_id) / "*.parquet"
+            files = output / kpi_prefix(table, run_id) / "*.parquet"
             database.read_parquet(str(files)).create_view(table.name)
         result = database.execute((SQL_FOLDER / f"{question}.sql").read_text("utf-8"))
         return [column[0] for column in result.description or []], result.fetchall()

@@ -159,7 +159,7 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
         try:
             yield
         finally:
-            supervisor.end(process.pid)
+            supervisor.terminate_group(process.pid)
             process.communicate()
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     sys.exit(code if code >= 0 else _SIGNALLED - code)
 
 
-def end(pid: int) -> None:
+def terminate_group(pid: int) -> None:
     """End a keeper at once, with all that came of its command."""
     with suppress(psutil.Error):
         # Some of it may have left the group, and some of the group may have lost its parent. The
@@ -51,7 +51,7 @@ def end(pid: int) -> None:
 def _watch() -> None:
     # Not by way of sys.stdin, whose lock would be held when Python ends.
     os.read(sys.stdin.fileno(), 1)
-    end(os.getpid())
+    terminate_group(os.getpid())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,15 @@ from itertools import pairwise
 from random import Random
 
 from contract import codes
-from contract.datasets import RENTALS, Column, Dataset
-from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
+from contract.datasets import RENTALS, Dataset, InputColumn
+from contract.field_formats import (
+    BooleanFormat,
+    DecimalFormat,
+    FieldFormat,
+    IntegerFormat,
+    TextFormat,
+    TimestampFormat,
+)
 
 Fields = list[str]
 Change = Callable[[Fields, Sequence[str], Random], None]
@@ -18,7 +25,7 @@ Change = Callable[[Fields, Sequence[str], Random], None]
 
 
 @dataclass(frozen=True)
-class Spoiler:
+class Corruption:
     """One way to spoil a row; `codes` are the reject codes and warnings that it aims at.
 
     `repeats` says that it cannot do without an earlier row.
@@ -34,22 +41,22 @@ class Spoiler:
         return codes.MALFORMED_ROW in self.codes
 
 
-class Spoilers:
+class Corruptions:
     """All ways to spoil a dataset's rows, drawn in turn; those that bring a new code come first."""
 
     def __init__(self, dataset: Dataset, rng: Random) -> None:
         self.planted: Counter[str] = Counter()
-        shuffled = spoilers(dataset)
+        shuffled = corruptions(dataset)
         rng.shuffle(shuffled)
         brought: set[str] = set()
-        first: list[Spoiler] = []
-        others: list[Spoiler] = []
+        first: list[Corruption] = []
+        others: list[Corruption] = []
         for spoiler in shuffled:
             (others if brought.issuperset(spoiler.codes) else first).append(spoiler)
             brought.update(spoiler.codes)
         self._queue = first + others
 
-    def draw(self, may_repeat: bool) -> Spoiler:
+    def draw(self, may_repeat: bool) -> Corruption:
         """The next in turn, which then goes to the end of the queue; its codes are counted."""
         spoiler = next(each for each in self._queue if may_repeat or not each.repeats)
         self._queue.remove(spoiler)
@@ -58,7 +65,7 @@ class Spoilers:
         return spoiler
 
 
-def spoiled_places(rows: int, dirt: float, rng: Random) -> Iterator[bool]:
+def corrupted_positions(rows: int, dirt: float, rng: Random) -> Iterator[bool]:
     """For each row whether it is to be spoiled: the share `dirt` of all, but one at least.
 
     Where there are several rows, one in the first half always stays, for duplicates to repeat.
@@ -73,28 +80,28 @@ def spoiled_places(rows: int, dirt: float, rng: Random) -> Iterator[bool]:
         candidates -= place != kept
 
 
-def spoilers(dataset: Dataset) -> list[Spoiler]:
+def corruptions(dataset: Dataset) -> list[Corruption]:
     """Every way to spoil a row of the dataset."""
     by_column = [_of_column(at, column) for at, column in enumerate(dataset.columns)]
     by_column = [of_column for of_column in by_column if of_column]
     two_reasons = [_both(one[0], other[-1]) for one, other in pairwise(by_column)]
-    every = [Spoiler((codes.MALFORMED_ROW,), change) for change in _MALFORMED]
+    every = [Corruption((codes.MALFORMED_ROW,), change) for change in _MALFORMED]
     every += [spoiler for of_column in by_column for spoiler in of_column] + two_reasons
     every += _repeated(dataset, by_column[-1][-1])
     return every + (_of_rentals() if dataset is RENTALS else [])
 
 
-def bad_values(kind: Kind) -> tuple[str, ...]:
+def bad_values(kind: FieldFormat) -> tuple[str, ...]:
     """Texts that are no value of the kind; none for plain text."""
-    if isinstance(kind, Text):
+    if isinstance(kind, TextFormat):
         no_zip = ("1234", "123456", "12345-678", "1234O", "12 345", _wide("12345"))
         return no_zip if kind.pattern else ()
-    if isinstance(kind, Flag):
+    if isinstance(kind, BooleanFormat):
         return ("2", "true", "yes", "-1", "01", "1.0", _wide("1"))
-    if isinstance(kind, Integer):
+    if isinstance(kind, IntegerFormat):
         too_large = ("99999999999", str(kind.maximum + 1))
         return ("20x5", "2020.0", "-2020", "2e3", _wide("2020"), *too_large)
-    if isinstance(kind, Decimal):
+    if isinstance(kind, DecimalFormat):
         return _bad_decimals(kind)
     return _bad_moments(kind)
 
@@ -104,7 +111,7 @@ def _wide(digits: str) -> str:
     return "".join(chr(ord(digit) + 0xFEE0) for digit in digits)
 
 
-def _bad_decimals(kind: Decimal) -> tuple[str, ...]:
+def _bad_decimals(kind: DecimalFormat) -> tuple[str, ...]:
     texts = ["1,5", "1e3", "1e-3", "NaN", "Infinity", "12.5x", "1 000", "0x1F", _wide("12")]
     texts += [str(kind.minimum - 1), "1" * (kind.precision - kind.scale + 1)]
     if kind.maximum is not None:
@@ -114,7 +121,7 @@ def _bad_decimals(kind: Decimal) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _bad_moments(kind: Moment) -> tuple[str, ...]:
+def _bad_moments(kind: TimestampFormat) -> tuple[str, ...]:
     def written(day: str, clock: str = "12:30:00") -> str:
         text = kind.format.replace("HH:mm:ss", clock)
         for letters, digits in zip(("yyyy", "MM", "dd"), day.split("-"), strict=True):
@@ -133,7 +140,7 @@ def _bad_moments(kind: Moment) -> tuple[str, ...]:
     return (*texts, f"{good} 12:30:00")
 
 
-def _of_column(at: int, column: Column) -> list[Spoiler]:
+def _of_column(at: int, column: InputColumn) -> list[Corruption]:
     """Empty where the column must not be, then invalid where it can be."""
 
     def empty(fields: Fields, _: Sequence[str], rng: Random) -> None:
@@ -143,19 +150,19 @@ def _of_column(at: int, column: Column) -> list[Spoiler]:
         fields[at] = rng.choice(bad)
 
     bad = bad_values(column.kind)
-    found = [Spoiler((codes.missing(column.name),), empty)] if column.required else []
-    return found + ([Spoiler((codes.invalid(column.name),), worsen)] if bad else [])
+    found = [Corruption((codes.missing_code(column.name),), empty)] if column.required else []
+    return found + ([Corruption((codes.invalid_code(column.name),), worsen)] if bad else [])
 
 
-def _both(one: Spoiler, other: Spoiler) -> Spoiler:
+def _both(one: Corruption, other: Corruption) -> Corruption:
     def change(fields: Fields, earlier: Sequence[str], rng: Random) -> None:
         one.change(fields, earlier, rng)
         other.change(fields, earlier, rng)
 
-    return Spoiler(one.codes + other.codes, change, one.repeats or other.repeats)
+    return Corruption(one.codes + other.codes, change, one.repeats or other.repeats)
 
 
-def _repeated(dataset: Dataset, reason: Spoiler) -> list[Spoiler]:
+def _repeated(dataset: Dataset, reason: Corruption) -> list[Corruption]:
     key = dataset.column_names.index(dataset.key)
 
     def copy(fields: Fields, earlier: Sequence[str], _: Random) -> None:
@@ -167,14 +174,14 @@ def _repeated(dataset: Dataset, reason: Spoiler) -> list[Spoiler]:
     def copy_key(fields: Fields, earlier: Sequence[str], _: Random) -> None:
         fields[key] = earlier[key]
 
-    duplicate = (codes.duplicate(dataset),)
+    duplicate = (codes.duplicate_code(dataset),)
     # A repeated key is no duplicate in a row with another reason.
-    only_reason = _both(Spoiler((), copy_key, repeats=True), reason)
+    only_reason = _both(Corruption((), copy_key, repeats=True), reason)
     copies = (copy, copy_all_but_last, copy_key)
-    return [Spoiler(duplicate, each, repeats=True) for each in copies] + [only_reason]
+    return [Corruption(duplicate, each, repeats=True) for each in copies] + [only_reason]
 
 
-def _of_rentals() -> list[Spoiler]:
+def _of_rentals() -> list[Corruption]:
     """What only rentals can have: an end before the start, ids of nothing, double bookings."""
     at = RENTALS.column_names.index
     key, start, end = at(RENTALS.key), at("rental_start_time"), at("rental_end_time")
@@ -194,12 +201,12 @@ def _of_rentals() -> list[Spoiler]:
 
         return change
 
-    ends = [Spoiler((codes.END_NOT_AFTER_START,), change) for change in (end_at_start, swap)]
+    ends = [Corruption((codes.END_NOT_AFTER_START,), change) for change in (end_at_start, swap)]
     pickup = at("pickup_location")
     with_missing = _both(ends[0], _of_column(pickup, RENTALS.columns[pickup])[0])
-    overlapping = Spoiler((codes.OVERLAPPING_VEHICLE_RENTAL,), book_again, repeats=True)
+    overlapping = Corruption((codes.OVERLAPPING_VEHICLE_RENTAL,), book_again, repeats=True)
     return [*ends, with_missing, overlapping] + [
-        Spoiler((code,), unknown(at(name)))
+        Corruption((code,), unknown(at(name)))
         for code, name in (
             (codes.UNKNOWN_USER, "user_id"),
             (codes.UNKNOWN_VEHICLE, "vehicle_id"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from contract.datasets import Dataset
-from contract.field_formats import Text
+from contract.field_formats import TextFormat
 
 Variation = Callable[[list[str], Random], None]
 """Changes a row's fields in place."""
@@ -71,7 +71,7 @@ def variations(dataset: Dataset) -> list[Variation]:
     """The ways to vary a row's values so that it still breaks no rule."""
     every: list[Variation] = [_pad_one, _pad_all]
     for at, column in enumerate(dataset.columns):
-        if isinstance(column.kind, Text) and column.kind.case:
+        if isinstance(column.kind, TextFormat) and column.kind.case:
             every.append(_at(at, str.upper if column.kind.case == "lower" else str.lower))
         if dataset.multiline and column.name.endswith(("name", "address", "city")):
             every += _of_free_text(at)

@@ -9,7 +9,7 @@ from random import Random
 
 from contract.datasets import DATASETS, Dataset
 from sample_data.business import Business
-from sample_data.corruption import Spoilers, spoiled_places
+from sample_data.corruption import Corruptions, corrupted_positions
 from sample_data.variations import Layout, odd_layout, plain_layout, quoted, variations, written
 
 VARIED = 0.05  # share of the valid rows of a dirty file that are written in another way
@@ -39,7 +39,7 @@ def write_file(folder: Path, dataset: Dataset, business: Business, dirt: float) 
     """Write one file, and tell how many of its spoiled rows aim at each code."""
     rng = business.random(f"{dataset.name} dirt")
     layout = odd_layout(dataset, rng) if dirt else plain_layout(dataset)
-    spoilers = Spoilers(dataset, rng)
+    spoilers = Corruptions(dataset, rng)
     if dirt:
         records = _dirty_records(dataset, business, dirt, layout, spoilers, rng)
     else:
@@ -63,13 +63,13 @@ def _dirty_records(
     business: Business,
     dirt: float,
     layout: Layout,
-    spoilers: Spoilers,
+    spoilers: Corruptions,
     rng: Random,
 ) -> Iterator[str]:
     """The file's records, some spoiled and some varied, and blank lines between them."""
     vary = variations(dataset)
     valid: list[Sequence[str]] = []
-    places = spoiled_places(business.counts[dataset], dirt, rng)
+    places = corrupted_positions(business.counts[dataset], dirt, rng)
     for row, is_spoiled in zip(business.rows(dataset), places, strict=True):
         if is_spoiled:
             yield _spoiled_record(row, valid, layout, spoilers, rng)
@@ -95,7 +95,7 @@ def _spoiled_record(
     row: Sequence[str],
     valid: Sequence[Sequence[str]],
     layout: Layout,
-    spoilers: Spoilers,
+    spoilers: Corruptions,
     rng: Random,
 ) -> str:
     spoiler = spoilers.draw(may_repeat=bool(valid))

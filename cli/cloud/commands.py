@@ -114,7 +114,7 @@ def drop(
 ) -> None:
     """Drop a folder's files into the local cloud that runs, and follow the run."""
     from cli.cloud.target import running_cloud
-    from cli.cloud.upload import batch_prefix, drop_and_show, new_batch_name
+    from cli.cloud.upload import batch_prefix, new_batch_name, upload_and_watch
     from local.spark.input_folder import check_folder
 
     if batch is None:
@@ -123,7 +123,7 @@ def drop(
     for warning in check_folder(source):
         typer.echo(f"run: {warning}", err=True)
     with _failures():
-        sys.exit(drop_and_show(running_cloud(cloud), source, batch, console))
+        sys.exit(upload_and_watch(running_cloud(cloud), source, batch, console))
 
 
 def show_mail(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cli.cloud.local_cloud import set_up, show_how_to_reach, step
 from cli.cloud.target import start_for_demo
-from cli.cloud.upload import drop_and_show, new_batch_name
+from cli.cloud.upload import new_batch_name, upload_and_watch
 from local.cloud import stop
 from local.spark.input_folder import check_folder
 from sample_data import write_sample
@@ -34,7 +34,7 @@ def demo(folder: Path | None, keep: bool, console: Console) -> int:
         for warning in warnings:
             console.print(warning, markup=False)
         set_up(cloud, console)
-        return drop_and_show(cloud, folder, new_batch_name(), console)
+        return upload_and_watch(cloud, folder, new_batch_name(), console)
     finally:
         if keep:
             show_how_to_reach(cloud, console)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from cli.cloud.target import how_to_reach, shown, stack_outputs
+from cli.cloud.target import access_instructions, shown, stack_outputs
 from local.cloud import Cloud
 from local.deployment import deploy
 from local.mail import confirm_subscriptions
@@ -26,7 +26,7 @@ def set_up(cloud: Cloud, console: Console) -> None:
 def show_how_to_reach(cloud: Cloud, console: Console) -> None:
     """Print what a shell needs for its `aws` and boto3 to reach the cloud, and how it is ended."""
     console.print(f"\nThe local cloud is at {cloud.endpoint}. To reach it:\n", highlight=False)
-    console.print(how_to_reach(cloud), markup=False, highlight=False, soft_wrap=True)
+    console.print(access_instructions(cloud), markup=False, highlight=False, soft_wrap=True)
     console.print("\n./run local down ends it.", highlight=False)
 
 

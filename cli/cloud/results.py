@@ -21,13 +21,13 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from cli.cloud.mail import show_mails
 from cli.cloud.target import shown
 from cli.summary import show_answers, show_counts
-from contract.layout import TRANSFORMATION_JOB, report
+from contract.layout import TRANSFORMATION_JOB, job_report_key
 from local.cloud import Cloud
 from local.mail import Mail, read_mails
 from pipeline.aws import athena
-from pipeline.aws.executions import described
-from pipeline.publication.catalogue import questions
-from pipeline.recovery.failures import failure_of
+from pipeline.aws.executions import from_description
+from pipeline.publication.catalog import questions
+from pipeline.recovery.failures import failure_from_execution
 
 _MAIL_LIMIT = 30.0  # seconds; who mails about an abort hears of it a little later
 _QUERY_LIMIT_MS = 300_000
@@ -47,11 +47,11 @@ def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console:
     workgroup = athena.Athena(
         outputs["Database"], outputs["Workgroup"], uuid4().hex, lambda: _QUERY_LIMIT_MS
     )
-    answers = zip(asked, workgroup.ask(asked), strict=True)
+    answers = zip(asked, workgroup.fetch(asked), strict=True)
     show_answers(
         {question.name: (_columns(answer), _rows(answer)) for question, answer in answers}, console
     )
-    key = report(TRANSFORMATION_JOB, run_id)
+    key = job_report_key(TRANSFORMATION_JOB, run_id)
     content = cloud.client("s3").get_object(Bucket=outputs["Bucket"], Key=key)["Body"].read()
     show_counts(json.loads(content), console)
 
@@ -82,7 +82,7 @@ def show_failure(
     cloud: Cloud, execution: Mapping[str, Any], mails: list[Mail], console: Console
 ) -> None:
     """Print how an execution failed, and the end of each log that a mail names."""
-    failure = failure_of(described(execution))
+    failure = failure_from_execution(from_description(execution))
     where = f" at {failure.state}" if failure.state else ""
     console.print(
         f"Run {execution['name']} ended {execution['status']}{where}: {failure.message}",
@@ -117,11 +117,11 @@ def _objects(count: int) -> str:
     return "1 object" if count == 1 else f"{count:,} objects"
 
 
-def _columns(answer: athena.Answer) -> list[str]:
+def _columns(answer: athena.QueryResult) -> list[str]:
     return [column.name for column in answer.columns]
 
 
-def _rows(answer: athena.Answer) -> list[tuple[Any, ...]]:
+def _rows(answer: athena.QueryResult) -> list[tuple[Any, ...]]:
     """The rows with numbers as such; Athena gives texts."""
     kinds = [column.is_number for column in answer.columns]
     return [

@@ -75,7 +75,7 @@ def mailbox(name: str = "") -> Path | None:
     return max(used, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-def become_user(cloud: Cloud) -> None:
+def use_cloud_credentials(cloud: Cloud) -> None:
     """Let this process reach the cloud, as `how_to_reach` lets a shell."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -83,7 +83,7 @@ def become_user(cloud: Cloud) -> None:
     forget_clients()
 
 
-def how_to_reach(cloud: Cloud) -> str:
+def access_instructions(cloud: Cloud) -> str:
     """The lines to give a shell whose `aws` and boto3 are to reach the cloud."""
     exported = cloud.environment()
     # Any other of these could lead a call past the cloud, to a real account.

@@ -15,16 +15,16 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from cli.cloud.live_view import follow
 from cli.cloud.local_cloud import step
 from cli.cloud.results import show_failure, show_mails_about, show_places, show_results
-from cli.cloud.target import become_user, stack_outputs
+from cli.cloud.target import stack_outputs, use_cloud_credentials
 from contract.datasets import DATASETS
-from contract.layout import RAW
+from contract.layout import RAW_PREFIX
 from local.cloud import Cloud
 from local.errors import UserError
 from local.mail import read_mails
 from pipeline.aws.clients import error_code
 from pipeline.aws.executions import execution_arn
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import Batch, Ledger
+from pipeline.ledger.batch_ledger import Batch, BatchLedger
 
 _START_LIMIT = 60.0  # seconds; the function's first start takes some
 _POLL_SECONDS = 0.2
@@ -39,7 +39,7 @@ def batch_prefix(name: str) -> str:
     """`raw/<name>/`; UserError for a name that is no single folder's, or too long for S3."""
     if not name or "/" in name or name != name.strip() or name in {".", ".."}:
         raise UserError(f"{name!r} is no name of a batch: take one word without a slash")
-    prefix = f"{RAW}{name}/"
+    prefix = f"{RAW_PREFIX}{name}/"
     if any(len(f"{prefix}{dataset.file}".encode()) > _LONGEST_KEY for dataset in DATASETS):
         raise UserError(f"a batch's name of {len(name):,} letters is too long for S3")
     return prefix
@@ -50,7 +50,7 @@ def new_batch_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
-def drop_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
+def upload_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
     """Put the four files below the prefix; the id of the run that they are to become.
 
     The run's id comes from keys and versions, so it is known before anything has started.
@@ -67,13 +67,13 @@ def drop_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
     return new_run(prefix, files, claimed_at="").run_id
 
 
-def drop_and_show(cloud: Cloud, folder: Path, batch: str, console: Console) -> int:
+def upload_and_watch(cloud: Cloud, folder: Path, batch: str, console: Console) -> int:
     """Drop the files, follow the run that they become, show what it came to.
 
     0 if it succeeded and was mailed, else 1. UserError where the stack is not deployed, or files
     were refused.
     """
-    become_user(cloud)
+    use_cloud_credentials(cloud)
     names = stack_outputs(cloud)
     if not names:
         raise UserError("the stack is not deployed: ./run local up does that")
@@ -81,7 +81,7 @@ def drop_and_show(cloud: Cloud, folder: Path, batch: str, console: Console) -> i
     known = len(read_mails(cloud.mailbox))
     where = f"s3://{names['Bucket']}/{prefix} ({cloud.name})"
     with step(f"dropping four files into {where}", console):
-        run_id = drop_files(cloud, names["Bucket"], folder, prefix)
+        run_id = upload_files(cloud, names["Bucket"], folder, prefix)
     try:
         execution = watch_run(cloud, names, prefix, run_id, console)
     except NotStartedError as error:
@@ -114,7 +114,7 @@ def watch_run(
             stop=stop_after_delay(_START_LIMIT),
         )(_is_there, stepfunctions, arn)
     except RetryError:
-        batch = Ledger(outputs["Ledger"]).batch(prefix)
+        batch = BatchLedger(outputs["Ledger"]).batch(prefix)
         kind = UserError if batch.refused else NotStartedError
         raise kind(what_is_waiting(batch)) from None
     return follow(stepfunctions, arn, console)

@@ -17,7 +17,7 @@ Written from `src/contract/` by `./run dictionary`; change it there.
 """
 
 
-def write_dictionary() -> None:
+def write_data_dictionary() -> None:
     """Write the page anew."""
     PAGE.write_text(data_dictionary(), encoding="utf-8")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from contract.datasets import DATASETS
-from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, report
+from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, job_report_key
 from local.errors import UserError
 from local.spark import spark_settings
 from local.spark.input_folder import check_folder
@@ -31,7 +31,7 @@ OnStep = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class JobsRequest:
     """Which files to read, where to write, and with how much of the machine."""
 
     source: Path
@@ -65,7 +65,7 @@ class _Job:
     name: str
     process: subprocess.Popen[str]
     log: Path
-    last_words: str = ""
+    last_line: str = ""
 
     def listen(self, on_step: OnStep) -> None:
         """Keep all that the job says in its log, and pass on the steps that it begins."""
@@ -78,10 +78,10 @@ class _Job:
                 if said and said[1]:
                     on_step(self.name, int(said[1]), int(said[2]), said[3])
                 elif said:
-                    self.last_words = said[3]
+                    self.last_line = said[3]
 
 
-def check_request(request: Request) -> list[str]:
+def check_request(request: JobsRequest) -> list[str]:
     """What is odd but harmless about the files.
 
     UserError, with every problem of every file, before anything is started.
@@ -98,14 +98,14 @@ def check_request(request: Request) -> list[str]:
             )
     warnings = check_folder(request.source)
     if any(
-        (request.output / report(job, request.run_id)).exists()
+        (request.output / job_report_key(job, request.run_id)).exists()
         for job in (TRANSFORMATION_JOB, KPI_JOB)
     ):
         raise UserError(f"{request.output} has a run {request.run_id}; take another --run-id")
     return warnings
 
 
-def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
+def run_jobs(request: JobsRequest, on_step: OnStep) -> dict[str, tuple[int, str]]:
     """Run both jobs to their ends; each job's exit code and last words, by its name.
 
     Whatever ends this call early ends both jobs too.
@@ -139,7 +139,7 @@ def run_jobs(request: Request, on_step: OnStep) -> dict[str, tuple[int, str]]:
             reader.start()
         for reader in readers:
             reader.join()
-        return {job.name: (job.process.wait(), job.last_words) for job in jobs}
+        return {job.name: (job.process.wait(), job.last_line) for job in jobs}
 
 
 def spark_submit(package: Path, memory: str, input_bytes: int) -> Sequence[str]:

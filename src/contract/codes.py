@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contract.datasets import RENTALS, Column, Dataset
-from contract.field_formats import Text
+from contract.datasets import RENTALS, Dataset, InputColumn
+from contract.field_formats import TextFormat
 
 MALFORMED_ROW = "malformed_row"
 END_NOT_AFTER_START = "end_not_after_start"
@@ -25,31 +25,31 @@ WARNINGS = (
 )
 
 
-def missing(column_name: str) -> str:
+def missing_code(column_name: str) -> str:
     """The code for a required column that is empty."""
     return f"missing_{column_name}"
 
 
-def invalid(column_name: str) -> str:
+def invalid_code(column_name: str) -> str:
     """The code for a field that is not of its column's type, format or range."""
     return f"invalid_{column_name}"
 
 
-def can_be_invalid(column: Column) -> bool:
+def can_be_invalid(column: InputColumn) -> bool:
     """Whether some text is no value of the column; any text is one of a plain text column."""
-    return not isinstance(column.kind, Text) or column.kind.pattern is not None
+    return not isinstance(column.kind, TextFormat) or column.kind.pattern is not None
 
 
-def duplicate(dataset: Dataset) -> str:
+def duplicate_code(dataset: Dataset) -> str:
     """The code for a row whose key another valid row has, which was kept."""
     return f"duplicate_{dataset.key}"
 
 
 def reject_codes(dataset: Dataset) -> tuple[str, ...]:
     """Every code that a rejected row of the dataset can carry, sorted."""
-    codes = {MALFORMED_ROW, duplicate(dataset)}
-    codes |= {missing(column.name) for column in dataset.columns if column.required}
-    codes |= {invalid(column.name) for column in dataset.columns if can_be_invalid(column)}
+    codes = {MALFORMED_ROW, duplicate_code(dataset)}
+    codes |= {missing_code(column.name) for column in dataset.columns if column.required}
+    codes |= {invalid_code(column.name) for column in dataset.columns if can_be_invalid(column)}
     if dataset is RENTALS:
         codes.add(END_NOT_AFTER_START)
     return tuple(sorted(codes))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
+from contract.field_formats import (
+    BooleanFormat,
+    DecimalFormat,
+    FieldFormat,
+    IntegerFormat,
+    TextFormat,
+    TimestampFormat,
+)
 
 
 @dataclass(frozen=True)
-class Column:
+class InputColumn:
     """One column of an input file; `required` means that it must not be empty."""
 
     name: str
-    kind: Kind
+    kind: FieldFormat
     required: bool = False
 
     @property
@@ -32,7 +39,7 @@ class Dataset:
     name: str
     file: str
     key: str
-    columns: tuple[Column, ...]
+    columns: tuple[InputColumn, ...]
     multiline: bool
     derived: tuple[tuple[str, str], ...] = ()
 
@@ -46,8 +53,8 @@ class Dataset:
         return tuple((column.name, column.sql_type) for column in self.columns) + self.derived
 
 
-_ISO_DATE = Moment("yyyy-MM-dd")
-_ISO_TIME = Moment("yyyy-MM-dd HH:mm:ss")
+_ISO_DATE = TimestampFormat("yyyy-MM-dd")
+_ISO_TIME = TimestampFormat("yyyy-MM-dd HH:mm:ss")
 
 USERS = Dataset(
     name="users",
@@ -55,15 +62,15 @@ USERS = Dataset(
     key="user_id",
     multiline=True,
     columns=(
-        Column("user_id", Text(), required=True),
-        Column("first_name", Text()),
-        Column("last_name", Text()),
-        Column("email", Text(case="lower"), required=True),
-        Column("phone_number", Text(), required=True),
-        Column("driver_license_number", Text()),
-        Column("driver_license_expiry", _ISO_DATE),
-        Column("creation_date", _ISO_DATE, required=True),
-        Column("is_active", Flag(), required=True),
+        InputColumn("user_id", TextFormat(), required=True),
+        InputColumn("first_name", TextFormat()),
+        InputColumn("last_name", TextFormat()),
+        InputColumn("email", TextFormat(case="lower"), required=True),
+        InputColumn("phone_number", TextFormat(), required=True),
+        InputColumn("driver_license_number", TextFormat()),
+        InputColumn("driver_license_expiry", _ISO_DATE),
+        InputColumn("creation_date", _ISO_DATE, required=True),
+        InputColumn("is_active", BooleanFormat(), required=True),
     ),
 )
 
@@ -73,20 +80,20 @@ VEHICLES = Dataset(
     key="vehicle_id",
     multiline=True,
     columns=(
-        Column("active", Flag(), required=True),
-        Column("vehicle_license_number", Text(), required=True),
-        Column("registration_name", Text()),
-        Column("license_type", Text()),
-        Column("expiration_date", Moment("dd-MM-yyyy"), required=True),
-        Column("permit_license_number", Text()),
-        Column("certification_date", _ISO_DATE),
-        Column("vehicle_year", Integer()),
-        Column("base_telephone_number", Text()),
-        Column("base_address", Text()),
-        Column("vehicle_id", Text(), required=True),
-        Column("last_update_timestamp", Moment("dd-MM-yyyy HH:mm:ss")),
-        Column("brand", Text(), required=True),
-        Column("vehicle_type", Text(), required=True),
+        InputColumn("active", BooleanFormat(), required=True),
+        InputColumn("vehicle_license_number", TextFormat(), required=True),
+        InputColumn("registration_name", TextFormat()),
+        InputColumn("license_type", TextFormat()),
+        InputColumn("expiration_date", TimestampFormat("dd-MM-yyyy"), required=True),
+        InputColumn("permit_license_number", TextFormat()),
+        InputColumn("certification_date", _ISO_DATE),
+        InputColumn("vehicle_year", IntegerFormat()),
+        InputColumn("base_telephone_number", TextFormat()),
+        InputColumn("base_address", TextFormat()),
+        InputColumn("vehicle_id", TextFormat(), required=True),
+        InputColumn("last_update_timestamp", TimestampFormat("dd-MM-yyyy HH:mm:ss")),
+        InputColumn("brand", TextFormat(), required=True),
+        InputColumn("vehicle_type", TextFormat(), required=True),
     ),
 )
 
@@ -96,14 +103,14 @@ LOCATIONS = Dataset(
     key="location_id",
     multiline=True,
     columns=(
-        Column("location_id", Text(), required=True),
-        Column("location_name", Text(), required=True),
-        Column("address", Text(), required=True),
-        Column("city", Text(), required=True),
-        Column("state", Text(case="upper"), required=True),
-        Column("zip_code", Text(pattern="[0-9]{5}", words="five digits"), required=True),
-        Column("latitude", Decimal(9, 6, -90, 90, rounded=True), required=True),
-        Column("longitude", Decimal(9, 6, -180, 180, rounded=True), required=True),
+        InputColumn("location_id", TextFormat(), required=True),
+        InputColumn("location_name", TextFormat(), required=True),
+        InputColumn("address", TextFormat(), required=True),
+        InputColumn("city", TextFormat(), required=True),
+        InputColumn("state", TextFormat(case="upper"), required=True),
+        InputColumn("zip_code", TextFormat(pattern="[0-9]{5}", words="five digits"), required=True),
+        InputColumn("latitude", DecimalFormat(9, 6, -90, 90, rounded=True), required=True),
+        InputColumn("longitude", DecimalFormat(9, 6, -180, 180, rounded=True), required=True),
     ),
 )
 
@@ -113,14 +120,14 @@ RENTALS = Dataset(
     key="rental_id",
     multiline=False,  # no free text, so a large file can be split
     columns=(
-        Column("rental_id", Text(), required=True),
-        Column("user_id", Text(), required=True),
-        Column("vehicle_id", Text(), required=True),
-        Column("rental_start_time", _ISO_TIME, required=True),
-        Column("rental_end_time", _ISO_TIME, required=True),
-        Column("pickup_location", Text(), required=True),
-        Column("dropoff_location", Text()),
-        Column("total_amount", Decimal(12, 2, 0), required=True),
+        InputColumn("rental_id", TextFormat(), required=True),
+        InputColumn("user_id", TextFormat(), required=True),
+        InputColumn("vehicle_id", TextFormat(), required=True),
+        InputColumn("rental_start_time", _ISO_TIME, required=True),
+        InputColumn("rental_end_time", _ISO_TIME, required=True),
+        InputColumn("pickup_location", TextFormat(), required=True),
+        InputColumn("dropoff_location", TextFormat()),
+        InputColumn("total_amount", DecimalFormat(12, 2, 0), required=True),
     ),
     derived=(
         ("rental_duration_seconds", "bigint"),

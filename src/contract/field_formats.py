@@ -12,7 +12,7 @@ from typing import Union
 
 
 @dataclass(frozen=True)
-class Text:
+class TextFormat:
     """Characters as they stand; `case` is "lower" or "upper" where the value is normalised."""
 
     case: str | None = None
@@ -25,7 +25,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Flag:
+class BooleanFormat:
     """`0` or `1`, read as a boolean."""
 
     pattern = "[01]"
@@ -34,7 +34,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Integer:
+class IntegerFormat:
     """Digits without a sign, up to the largest 32-bit integer."""
 
     pattern = "0*[0-9]{1,10}"
@@ -44,7 +44,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class Decimal:
+class DecimalFormat:
     """A plain number of `precision` digits, `scale` of them after the point.
 
     A column whose range reaches below zero may carry a sign. More than `scale` digits after the
@@ -75,7 +75,7 @@ class Decimal:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimestampFormat:
     """A date or a time of day on a date, in the letters of Java's `DateTimeFormatter`; UTC."""
 
     format: str
@@ -94,4 +94,4 @@ class Moment:
         return "timestamp" if "HH" in self.format else "date"
 
 
-Kind = Union[Text, Flag, Integer, Decimal, Moment]
+FieldFormat = Union[TextFormat, BooleanFormat, IntegerFormat, DecimalFormat, TimestampFormat]

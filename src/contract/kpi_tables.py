@@ -26,7 +26,7 @@ class KpiTable:
     revenue_column: str = "total_revenue"
     personal_columns: Columns = ()
 
-    def columns_of_run(self, personal_data: bool) -> Columns:
+    def columns_for(self, personal_data: bool) -> Columns:
         return self.columns + (self.personal_columns if personal_data else ())
 
 

@@ -12,12 +12,12 @@ NO_ACCEPTED_RENTAL = "no accepted rental: every row of rental_transactions.csv w
 _MONEY = re.compile(r"[0-9]+\.[0-9]{2}")
 
 
-def money(amount: Decimal | None) -> str:
+def format_money(parse_money: Decimal | None) -> str:
     """An amount as a string with two decimals; nothing added up is zero."""
-    return f"{amount or Decimal(0):.2f}"
+    return f"{parse_money or Decimal(0):.2f}"
 
 
-def amount(text: str) -> Decimal:
+def parse_money(text: str) -> Decimal:
     """What `money` wrote, read back exactly; ValueError for anything else."""
     if not _MONEY.fullmatch(text):
         raise ValueError(f"{text!r} is no amount with two decimals")
@@ -46,7 +46,7 @@ class TransformationReport:
 
     @property
     def revenue(self) -> Decimal:
-        return amount(self.accepted_revenue)
+        return parse_money(self.accepted_revenue)
 
     def to_json(self) -> str:
         return _json(self)
@@ -58,7 +58,7 @@ class TransformationReport:
             content = json.loads(text)
             datasets = {name: DatasetCounts(**some) for name, some in content["datasets"].items()}
             report = cls(**{**content, "datasets": datasets})
-            amount(report.accepted_revenue)
+            parse_money(report.accepted_revenue)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a transformation's report: {error}") from error
         return report
@@ -74,7 +74,7 @@ class TableTotals:
 
     @property
     def revenue(self) -> Decimal:
-        return amount(self.total_revenue)
+        return parse_money(self.total_revenue)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class KpiReport:
             content = json.loads(text)
             tables = {name: TableTotals(**some) for name, some in content["tables"].items()}
             for totals in tables.values():
-                amount(totals.total_revenue)
+                parse_money(totals.total_revenue)
             return cls(**{**content, "tables": tables})
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a KPI job's report: {error}") from error

@@ -9,25 +9,25 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import observers, own_failures
-from handlers.settings import CheckRun, load
-from pipeline.publication.job_reports import read_reports
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import CheckRunSettings, load_settings
+from pipeline.publication.job_reports import read_job_reports
 from pipeline.publication.quality_gate import check_run
 
 logger, tracer, metrics = observers("check_run")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
-    """Take `{run_id, batch}`; answer the run's figures, or RunRefusedError with every problem."""
+    """Take `{run_id, batch}`; answer the run's figures, or RunRejectedError with every problem."""
     run_id = event["run_id"]
     logger.append_keys(run=run_id, batch=event["batch"])
-    settings = load(CheckRun)
-    reports = read_reports(settings.bucket, run_id)
-    quality = check_run(run_id, reports, Decimal(str(settings.quality_limit_percent)))
+    settings = load_settings(CheckRunSettings)
+    reports = read_job_reports(settings.bucket, run_id)
+    quality = check_run(run_id, reports, Decimal(str(settings.max_rejected_percent)))
     logger.info("run may be published, %s percent rejected", quality.rejected_percent)
     for name, count in (
         ("AcceptedRentals", quality.accepted_rentals),

@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.data_classes import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contract.layout import scripts
-from handlers.observability import observers, own_failures
-from handlers.settings import InstallScripts, load
+from contract.layout import scripts_prefix
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import InstallScriptsSettings, load_settings
 from pipeline.errors import SettingsError
-from pipeline.release.custom_resource import Answer, answer_request
-from pipeline.release.spark_scripts import Owner, install, remove
+from pipeline.release.custom_resource import ResourceResponse, handle_request
+from pipeline.release.spark_scripts import ReleaseOwner, install, remove
 
 logger, tracer, metrics = observers("install_scripts")
 
@@ -27,14 +27,14 @@ PHYSICAL_ID = "emr-scripts"
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=CloudFormationCustomResourceEvent)
 def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) -> dict[str, Any]:
     """Install or remove the scripts, and tell CloudFormation; Data has `Prefix` and `Release`."""
     logger.append_keys(stack=event.stack_id, request=event.request_type)
-    answer = answer_request(event, context, partial(_act, event))
+    answer = handle_request(event, context, partial(_act, event))
     logger.append_keys(release=answer.data.get("Release"))
     if answer.error:
         logger.error("scripts: told FAILED", exc_info=answer.error)
@@ -44,18 +44,18 @@ def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) ->
     return {"status": answer.status, "data": dict(answer.data)}
 
 
-def _act(event: CloudFormationCustomResourceEvent) -> Answer:
+def _act(event: CloudFormationCustomResourceEvent) -> ResourceResponse:
     is_delete = event.request_type == "Delete"
     try:
-        bucket = load(InstallScripts).bucket
+        bucket = load_settings(InstallScriptsSettings).bucket
     except SettingsError:
         if is_delete and event.physical_resource_id != PHYSICAL_ID:
             # The creation failed, most likely for this very reason: do not stand in the way.
-            return Answer(event.physical_resource_id)
+            return ResourceResponse(event.physical_resource_id)
         raise
-    owner = Owner(event.stack_id, event.logical_resource_id)
+    owner = ReleaseOwner(event.stack_id, event.logical_resource_id)
     if is_delete:
         remove(bucket, owner)
-        return Answer(event.physical_resource_id)
+        return ResourceResponse(event.physical_resource_id)
     release = install(bucket, owner)
-    return Answer(PHYSICAL_ID, {"Prefix": scripts(release), "Release": release})
+    return ResourceResponse(PHYSICAL_ID, {"Prefix": scripts_prefix(release), "Release": release})

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws.clients import is_temporary
-from pipeline.errors import RetryLaterError
+from pipeline.errors import RetryableError
 
 NAMESPACE = "RentalKpi"
 
@@ -26,11 +26,13 @@ def observers(function: str) -> tuple[Logger, Tracer, Metrics]:
     )
 
 
-def own_failures(logger: Logger) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+def log_and_translate_errors(
+    logger: Logger,
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Give a handler's failures what Lambda and boto3 do not know.
 
     Each is logged with the keys of the handler's lines. What is temporary becomes a
-    RetryLaterError, the one name that the state machine tries again.
+    RetryableError, the one name that the state machine tries again.
     """
 
     def decorate(handler: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -41,7 +43,7 @@ def own_failures(logger: Logger) -> Callable[[Callable[..., Answer]], Callable[.
             except Exception as error:
                 logger.exception("failed")
                 if is_temporary(error):
-                    raise RetryLaterError(str(error)) from error
+                    raise RetryableError(str(error)) from error
                 raise
 
         return owning

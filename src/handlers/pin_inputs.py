@@ -7,22 +7,22 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import observers, own_failures
-from handlers.settings import PinInputs, load
-from pipeline.intake.pinning import input_files, pin
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import PinInputsSettings, load_settings
+from pipeline.intake.pinning import parse_input_files, pin_files
 
 logger, tracer, metrics = observers("pin_inputs")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
     """Pin the run's input, of which the event has run_id, batch and files; its size in bytes."""
     logger.append_keys(run=event["run_id"], batch=event["batch"])
-    settings = load(PinInputs)
-    size = pin(settings.bucket, event["run_id"], input_files(event["files"]))
+    settings = load_settings(PinInputsSettings)
+    size = pin_files(settings.bucket, event["run_id"], parse_input_files(event["files"]))
     logger.info("%d bytes pinned", size)
     metrics.add_metric(name="BytesPinned", unit=MetricUnit.Bytes, value=size)
     return {"bytes": size}

@@ -8,18 +8,18 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import observers, own_failures
-from handlers.settings import PublishResults, load
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import PublishResultsSettings, load_settings
 from pipeline.aws.athena import Athena
 from pipeline.ledger.batch import Run
-from pipeline.notifications.emails import Mailer
+from pipeline.notifications.emails import EmailSender
 from pipeline.publication.publisher import Publisher
 
 logger, tracer, metrics = observers("publish_results")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -29,12 +29,12 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     run = Run(event["run_id"], event["batch"], event["claimed_at"], tuple(event["files"]))
     logger.append_keys(run=run.run_id, batch=run.batch)
-    settings = load(PublishResults)
+    settings = load_settings(PublishResultsSettings)
     publisher = Publisher(
         settings.bucket,
         settings.ledger_table,
         event["personal_data"],
-        Mailer(settings.topic_arn, settings.ledger_table, context),
+        EmailSender(settings.topic_arn, settings.ledger_table, context),
         Athena(
             settings.database,
             settings.workgroup,
@@ -45,5 +45,5 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     publication = publisher.publish(run)
     logger.info("run %s", publication.status.lower())
     if publication.told and publication.status == "PUBLISHED":
-        metrics.add_metric(name="PublishedRuns", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="RunsPublished", unit=MetricUnit.Count, value=1)
     return {"status": publication.status, "pointer": publication.pointer}

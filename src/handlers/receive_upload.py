@@ -12,19 +12,19 @@ from aws_lambda_powertools.utilities.data_classes import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contract.layout import dropped
-from handlers.observability import observers, own_failures
-from handlers.settings import ReceiveUpload, load
-from pipeline.intake.receiver import Receiver
+from contract.layout import parse_upload_key
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import ReceiveUploadSettings, load_settings
+from pipeline.intake.receiver import UploadReceiver
 from pipeline.intake.uploads import Upload
-from pipeline.ledger.batch_ledger import Ledger
-from pipeline.notifications.emails import Mailer
+from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.notifications.emails import EmailSender
 
 logger, tracer, metrics = observers("receive_upload")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=S3EventBridgeNotificationEvent)
@@ -33,20 +33,20 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
     made = event.detail.object
     # Not `made.key`: it decodes, but keys from EventBridge are plain and may hold a plus.
     key = made["key"]
-    place = dropped(key)
+    place = parse_upload_key(key)
     logger.append_keys(key=key, batch=place.batch if place else None)
-    settings = load(ReceiveUpload)
+    settings = load_settings(ReceiveUploadSettings)
     upload = Upload(
         bucket=settings.bucket,
         key=key,
         size=made["size"],
         version_id=made.get("version-id"),
         sequencer=made.sequencer,
-        told_at=event.time,
+        event_time=event.time,
     )
-    receiver = Receiver(
-        Ledger(settings.ledger_table),
-        Mailer(settings.topic_arn, settings.ledger_table, context),
+    receiver = UploadReceiver(
+        BatchLedger(settings.ledger_table),
+        EmailSender(settings.topic_arn, settings.ledger_table, context),
         settings.state_machine_arn,
     )
     receipt = receiver.receive(upload)

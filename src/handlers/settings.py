@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ReceiveUpload:
+class ReceiveUploadSettings:
     bucket: str
     ledger_table: str
     topic_arn: str
@@ -21,18 +21,18 @@ class ReceiveUpload:
 
 
 @dataclass(frozen=True)
-class PinInputs:
+class PinInputsSettings:
     bucket: str
 
 
 @dataclass(frozen=True)
-class CheckRun:
+class CheckRunSettings:
     bucket: str
-    quality_limit_percent: float
+    max_rejected_percent: float
 
 
 @dataclass(frozen=True)
-class PublishResults:
+class PublishResultsSettings:
     bucket: str
     ledger_table: str
     topic_arn: str
@@ -41,7 +41,7 @@ class PublishResults:
 
 
 @dataclass(frozen=True)
-class ReportFailure:
+class ReportFailureSettings:
     bucket: str
     ledger_table: str
     topic_arn: str
@@ -49,21 +49,21 @@ class ReportFailure:
 
 
 @dataclass(frozen=True)
-class Watchdog:
+class WatchdogSettings:
     bucket: str
     ledger_table: str
     topic_arn: str
     state_machine_arn: str
     stack: str
-    incomplete_after_hours: float
+    incomplete_batch_hours: float
 
 
 @dataclass(frozen=True)
-class InstallScripts:
+class InstallScriptsSettings:
     bucket: str
 
 
-def load(settings: type[T]) -> T:
+def load_settings(settings: type[T]) -> T:
     """The settings from the environment: field `bucket` from `BUCKET`.
 
     SettingsError names every variable that is missing or unusable.

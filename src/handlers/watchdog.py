@@ -8,11 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import observers, own_failures
-from handlers.settings import Watchdog, load
-from pipeline.aws.executions import Execution, described
-from pipeline.notifications.emails import Mailer
-from pipeline.recovery.watchdog import Found, Patrol
+from handlers.observability import log_and_translate_errors, observers
+from handlers.settings import WatchdogSettings, load_settings
+from pipeline.aws.executions import Execution, from_description
+from pipeline.notifications.emails import EmailSender
+from pipeline.recovery.watchdog import SweepResult, Watchdog
 
 logger, tracer, metrics = observers("watchdog")
 
@@ -28,33 +28,33 @@ class ExecutionStatusChange(EventBridgeEvent):
 
     @property
     def execution(self) -> Execution:
-        return described(self.detail)
+        return from_description(self.detail)
 
 
 @logger.inject_lambda_context(clear_state=True)
-@own_failures(logger)
+@log_and_translate_errors(logger)
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=EventBridgeEvent)
 def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
     """Make one round; the answer is what was found. PatrolError if a part of it failed."""
-    settings = load(Watchdog)
+    settings = load_settings(WatchdogSettings)
     told = _told(event, settings.state_machine_arn)
     if told:
         logger.append_keys(run=told.run_id, batch=told.input.get("batch"))
-    patrol = Patrol(
+    watchdog = Watchdog(
         stack=settings.stack,
         bucket=settings.bucket,
         state_machine_arn=settings.state_machine_arn,
         topic_arn=settings.topic_arn,
         ledger_table=settings.ledger_table,
-        mailer=Mailer(settings.topic_arn, settings.ledger_table, context),
-        incomplete_after_hours=settings.incomplete_after_hours,
+        mailer=EmailSender(settings.topic_arn, settings.ledger_table, context),
+        incomplete_batch_hours=settings.incomplete_batch_hours,
     )
-    found = patrol.round(told)
+    found = watchdog.sweep(told)
     _log(found)
     _count(found)
-    found.require_whole()
+    found.raise_on_problems()
     return {
         "clusters": sorted(found.clusters),
         "runs": found.runs,
@@ -72,7 +72,7 @@ def _told(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
     return change.execution if change.state_machine_arn == state_machine_arn else None
 
 
-def _log(found: Found) -> None:
+def _log(found: SweepResult) -> None:
     for cluster_id, run_id in found.clusters.items():
         logger.warning(
             "cluster ended: its run does not run", extra={"cluster": cluster_id, "run": run_id}
@@ -85,13 +85,13 @@ def _log(found: Found) -> None:
         logger.info("batch is incomplete", extra={"batch": batch})
     if found.is_newly_unconfirmed:
         logger.error("nobody has confirmed a subscription of the topic: mails reach nobody")
-    for trouble in found.troubles:
+    for trouble in found.problems:
         logger.error(
             "could not look after %s", trouble.what, exc_info=trouble.error, extra=trouble.about
         )
 
 
-def _count(found: Found) -> None:
-    metrics.add_metric("LeakedClusters", MetricUnit.Count, len(found.clusters))
+def _count(found: SweepResult) -> None:
+    metrics.add_metric("OrphanedClusters", MetricUnit.Count, len(found.clusters))
     if found.is_confirmed is not None:
         metrics.add_metric("NoConfirmedSubscriber", MetricUnit.Count, int(not found.is_confirmed))

@@ -9,14 +9,14 @@ _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 def utc_now() -> str:
     """The time in UTC, ISO 8601 with microseconds: it sorts as text."""
-    return utc_text(datetime.now(UTC))
+    return format_utc(datetime.now(UTC))
 
 
-def utc_text(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """A moment with a zone, as `utc_now` writes it."""
     return moment.astimezone(UTC).strftime(_FORMAT)
 
 
-def utc_moment(text: str) -> datetime:
+def parse_utc(text: str) -> datetime:
     """What `utc_now` or AWS wrote, read back: ISO 8601 with a zone."""
     return datetime.fromisoformat(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class PipelineError(Exception):
-    """The root of all below. It is permanent unless it is a `RetryLaterError`."""
+    """The root of all below. It is permanent unless it is a `RetryableError`."""
 
 
-class RetryLaterError(PipelineError):
+class RetryableError(PipelineError):
     """Something temporary stands in the way: the same call may succeed a little later."""
 
 
@@ -19,15 +19,15 @@ class UnreadableUploadError(PipelineError):
     """An uploaded file is there and cannot be read: it is archived, or its key is not ours."""
 
 
-class UnreadablePointerError(PipelineError):
+class InvalidPointerError(PipelineError):
     """The object that shows a run to readers is none that the pipeline wrote, and names no run."""
 
 
-class InputGoneError(PipelineError):
+class InputMissingError(PipelineError):
     """A file version that the run was made of is no longer in the bucket."""
 
 
-class RunRefusedError(PipelineError):
+class RunRejectedError(PipelineError):
     """The run's own figures say that it must not be published."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 _LONGEST = 1_000
 
 
-def bounded(text: str) -> str:
+def truncate(text: str) -> str:
     """The text in one line of at most 1,000 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

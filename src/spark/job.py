@@ -11,7 +11,7 @@ from typing import Callable, NoReturn
 from pyspark.sql import SparkSession
 
 from contract.datasets import DATASETS
-from contract.layout import below, is_run_id, report
+from contract.layout import is_run_id, job_report_key, join_uri
 from spark import storage
 from spark.errors import InputError
 from spark.reading.csv_reader import NOT_UTF8
@@ -57,7 +57,7 @@ class Progress:
 
 def require_new(spark: SparkSession, output: str, run_id: str, job: str) -> None:
     """InputError if the run has this job's report already: nothing complete is written over."""
-    if storage.is_file(spark, below(output, report(job, run_id))):
+    if storage.is_file(spark, join_uri(output, job_report_key(job, run_id))):
         raise InputError(f"run {run_id} is complete already in {output}; take another --run-id")
 
 

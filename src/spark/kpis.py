@@ -26,13 +26,13 @@ from contract.kpi_tables import (
     VEHICLE_METRICS,
     KpiTable,
 )
-from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, money
+from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, format_money
 from spark import kpi_tables, storage
-from spark.cleaning.rows import accepted, judged
+from spark.cleaning.rows import accepted, validated
 from spark.errors import InputError
 from spark.job import Parser, Progress, require_new, run_job
 from spark.reading.csv_reader import read_headers, read_rows
-from spark.tables import Counter, conformed, write
+from spark.tables import RowCounter, cast_to_schema, write
 
 PROGRAM = "kpis"
 
@@ -42,7 +42,7 @@ AcceptedRows = Callable[[Dataset], DataFrame]
 def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
     """Write the KPI tables of a run below `options.output`, from its raw or its curated rows."""
     run_id, output = options.run_id, options.output
-    report_uri = layout.below(output, layout.report(layout.KPI_JOB, run_id))
+    report_uri = layout.join_uri(output, layout.job_report_key(layout.KPI_JOB, run_id))
     if options.curated:
         rows_of = _curated_rows(spark, output, run_id)
         # New definitions over an old run: until its tables are whole again it has no report.
@@ -55,9 +55,9 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
     totals = {}
     for table, rows in _tables(rows_of, options.personal_data).items():
         progress.begin(table.name)
-        columns = table.columns_of_run(options.personal_data)
-        uri = layout.below(output, layout.kpi_output(table, run_id))
-        totals[table.name] = _write_counted(conformed(rows, columns), table, uri)
+        columns = table.columns_for(options.personal_data)
+        uri = layout.join_uri(output, layout.kpi_prefix(table, run_id))
+        totals[table.name] = _write_counted(cast_to_schema(rows, columns), table, uri)
     report = KpiReport(
         run_id=run_id,
         tables=totals,
@@ -71,18 +71,18 @@ def _cleaned_rows(spark: SparkSession, folder: str) -> AcceptedRows:
 
     def rows_of(dataset: Dataset) -> DataFrame:
         raw = read_rows(spark, folder, dataset, headers[dataset])
-        return raw.transform(judged(dataset)).transform(accepted(dataset))
+        return raw.transform(validated(dataset)).transform(accepted(dataset))
 
     return rows_of
 
 
 def _curated_rows(spark: SparkSession, output: str, run_id: str) -> AcceptedRows:
-    done = layout.below(output, layout.report(layout.TRANSFORMATION_JOB, run_id))
+    done = layout.join_uri(output, layout.job_report_key(layout.TRANSFORMATION_JOB, run_id))
     if not storage.is_file(spark, done):
         raise InputError(f"run {run_id} has no finished transformation in {output}")
 
     def rows_of(dataset: Dataset) -> DataFrame:
-        return spark.read.parquet(layout.below(output, layout.curated(dataset, run_id)))
+        return spark.read.parquet(layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
 
     return rows_of
 
@@ -101,7 +101,7 @@ def _tables(rows_of: AcceptedRows, personal_data: bool) -> dict[KpiTable, DataFr
 
 
 def _write_counted(rows: DataFrame, table: KpiTable, uri: str) -> TableTotals:
-    counter = Counter(
+    counter = RowCounter(
         F.count(F.lit(1)).alias("rows"),
         F.sum(table.count_column).alias("transactions"),
         F.sum(table.revenue_column).alias("revenue"),
@@ -111,7 +111,7 @@ def _write_counted(rows: DataFrame, table: KpiTable, uri: str) -> TableTotals:
     return TableTotals(
         rows=counts["rows"],
         total_transactions=counts["transactions"] or 0,
-        total_revenue=money(counts["revenue"]),
+        total_revenue=format_money(counts["revenue"]),
     )
 
 

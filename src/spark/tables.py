@@ -9,12 +9,12 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 
-def conformed(table: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
+def cast_to_schema(table: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
     """The table with exactly these columns, pairs of name and SQL type, in this order."""
     return table.select(*(F.col(name).cast(sql_type).alias(name) for name, sql_type in columns))
 
 
-class Counter:
+class RowCounter:
     """Counts over the rows that pass one point of a plan, known once a write has run the plan."""
 
     def __init__(self, *aggregates: Column) -> None:

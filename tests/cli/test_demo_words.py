@@ -23,14 +23,14 @@ from cli.cloud import target
 from cli.cloud.local_cloud import show_status, step
 from cli.cloud.mail import show_mails
 from cli.cloud.results import show_failure, show_mails_about, show_places, show_results
-from cli.cloud.upload import NotStartedError, drop_and_show
+from cli.cloud.upload import NotStartedError, upload_and_watch
 from cli.summary import QUESTIONS
 from contract.reports import DatasetCounts, TransformationReport
 from local.cloud import Cloud, FolderTakenError
 from local.errors import UserError
 from local.extensions.sns import mailbox
 from local.mail import Mail, read_mails
-from pipeline.aws.athena import Answer, Athena, Column, Query
+from pipeline.aws.athena import Athena, Query, QueryResult, ResultColumn
 
 BUCKET = "rental-data"
 BODY = """Step kpis (s-1): FAILED, exit code 1
@@ -114,9 +114,9 @@ def test_a_log_that_is_not_there_is_said_to_be_missing(cloud: Any, console: Cons
 
 
 def test_a_function_s_error_is_shown_in_its_own_words(cloud: Any, console: Console) -> None:
-    cause = 'CheckRun: {"errorMessage": "too many rows", "errorType": "RunRefusedError"}'
-    show_failure(cloud, ended("FAILED", "RunRefusedError", cause), [], console)
-    expected = "Run 2026-11-abc ended FAILED at CheckRun: RunRefusedError: too many rows\n"
+    cause = 'CheckRun: {"errorMessage": "too many rows", "errorType": "RunRejectedError"}'
+    show_failure(cloud, ended("FAILED", "RunRejectedError", cause), [], console)
+    expected = "Run 2026-11-abc ended FAILED at CheckRun: RunRejectedError: too many rows\n"
     assert said(console) == expected
 
 
@@ -130,14 +130,18 @@ def test_results_are_athena_s_numbers_and_what_became_of_the_rows(
     cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=report.to_json().encode())
     asked: list[str] = []
 
-    def ask(_: Athena, queries: Sequence[Query]) -> list[Answer]:
+    def ask(_: Athena, queries: Sequence[Query]) -> list[QueryResult]:
         asked.extend(query.name for query in queries)
-        columns = (Column("day", "varchar"), Column("revenue", "decimal"), Column("n", "bigint"))
-        return [Answer(columns, (("2026-11-01", "1234567.80", "1000"), ("0042", None, "7")))] * len(
-            queries
+        columns = (
+            ResultColumn("day", "varchar"),
+            ResultColumn("revenue", "decimal"),
+            ResultColumn("n", "bigint"),
         )
+        return [
+            QueryResult(columns, (("2026-11-01", "1234567.80", "1000"), ("0042", None, "7")))
+        ] * len(queries)
 
-    monkeypatch.setattr(Athena, "ask", ask)
+    monkeypatch.setattr(Athena, "fetch", ask)
     outputs = {"Database": "rental_kpi", "Workgroup": "rental-kpi", "Bucket": BUCKET}
     show_results(cloud, outputs, "r", console)
     assert asked == list(QUESTIONS)
@@ -191,7 +195,7 @@ def test_the_lines_to_reach_a_cloud_are_a_shell_s(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
     names = ("CA_BUNDLE", "ENDPOINT_URL", "REGION", "PROFILE", "ENDPOINT_URL_S3")
     told = " ".join(f"$AWS_{name}" for name in names)
-    script = f'{target.how_to_reach(cloud)}\necho "{told}"'
+    script = f'{target.access_instructions(cloud)}\necho "{told}"'
     shell = subprocess.run(
         ["sh", "-c", script],
         env={"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "x", "AWS_REGION": "us-east-1"},
@@ -200,7 +204,7 @@ def test_the_lines_to_reach_a_cloud_are_a_shell_s(
         check=True,
     )
     assert shell.stdout == f"{bundle} https://127.0.0.1:1 eu-west-1  \n"
-    assert shlex.quote(str(bundle)) in target.how_to_reach(cloud)
+    assert shlex.quote(str(bundle)) in target.access_instructions(cloud)
 
 
 @pytest.fixture
@@ -371,9 +375,9 @@ def test_the_exit_code_says_whether_all_went_well(
     words: str,
 ) -> None:
     mails = [replace(failed_mail(), body="")] if mailed else []
-    monkeypatch.setattr("cli.cloud.upload.become_user", lambda _: None)
+    monkeypatch.setattr("cli.cloud.upload.use_cloud_credentials", lambda _: None)
     monkeypatch.setattr("cli.cloud.upload.stack_outputs", lambda _: {"Bucket": BUCKET})
-    monkeypatch.setattr("cli.cloud.upload.drop_files", lambda *_: "r")
+    monkeypatch.setattr("cli.cloud.upload.upload_files", lambda *_: "r")
     monkeypatch.setattr("cli.cloud.upload.watch_run", watched)
     monkeypatch.setattr("cli.cloud.upload.show_results", lambda *_: None)
     asked: list[str] = []
@@ -383,7 +387,7 @@ def test_the_exit_code_says_whether_all_went_well(
         return mails
 
     monkeypatch.setattr("cli.cloud.upload.show_mails_about", show)
-    assert drop_and_show(cloud, cloud.folder, "b", console) == code
+    assert upload_and_watch(cloud, cloud.folder, "b", console) == code
     assert words in said(console)
     assert "Where everything lies" in said(console)
     # Of a run that did not start, only the mails about its batch can tell.

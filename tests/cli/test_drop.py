@@ -13,12 +13,12 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.cloud.upload import batch_prefix, drop_files, what_is_waiting
+from cli.cloud.upload import batch_prefix, upload_files, what_is_waiting
 from contract.datasets import DATASETS
 from local.errors import UserError
 from local.spark.input_folder import check_folder
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import Batch, Refused
+from pipeline.ledger.batch_ledger import Batch, RejectedUpload
 from sample_data import write_sample
 
 BUCKET = "rental-data"
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_is_the_one_that_the_ledger_will_claim(cloud: Any, folder: Path) -> None:
-    run_id = drop_files(cloud, BUCKET, folder, "raw/2026-11/")
+    run_id = upload_files(cloud, BUCKET, folder, "raw/2026-11/")
     files = {}
     for dataset in DATASETS:
         key = f"raw/2026-11/{dataset.file}"
@@ -68,7 +68,7 @@ def test_the_run_is_the_one_that_the_ledger_will_claim(cloud: Any, folder: Path)
 
 
 def test_dropping_again_is_another_run(cloud: Any, folder: Path) -> None:
-    runs = {drop_files(cloud, BUCKET, folder, "raw/2026-11/") for _ in range(2)}
+    runs = {upload_files(cloud, BUCKET, folder, "raw/2026-11/") for _ in range(2)}
     assert len(runs) == 2
 
 
@@ -96,7 +96,9 @@ def test_every_problem_of_the_files_is_told(tmp_path: Path) -> None:
 
 def test_what_waits_is_told_file_by_file() -> None:
     users = BatchFile("users", "raw/b/users.csv", "v1", 1, "0A", "2026-11-23")
-    refused = Refused("raw/b/vehicles.csv", "v2", "0B", "raw/b/vehicles.csv: the file is empty")
+    refused = RejectedUpload(
+        "raw/b/vehicles.csv", "v2", "0B", "raw/b/vehicles.csv: the file is empty"
+    )
     batch = Batch("raw/b/", {"users": users}, {"vehicles": refused}, (), "2026-11-23")
     assert what_is_waiting(batch).splitlines() == [
         "no run has started from raw/b/ in 60 seconds",

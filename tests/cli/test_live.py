@@ -71,7 +71,11 @@ def test_a_state_runs_until_it_is_left() -> None:
 
 def test_states_that_only_think_are_left_out() -> None:
     history = History()
-    for name, kind in (("Begin", "Pass"), ("CheckCrawl", "Choice"), ("Wait", "Wait")):
+    for name, kind in (
+        ("InitializeVariables", "Pass"),
+        ("CheckCrawlStatus", "Choice"),
+        ("Wait", "Wait"),
+    ):
         history.enter(0, name, kind)
         history.leave(1, name, kind)
     assert [row[0] for row in history.rows(1)] == ["Wait"]
@@ -80,9 +84,9 @@ def test_states_that_only_think_are_left_out() -> None:
 def test_a_loop_is_one_row() -> None:
     history = History()
     for at in (0, 10, 20):
-        history.enter(at, "LookAtCrawl")
-        history.leave(at + 2, "LookAtCrawl")
-    assert history.rows(100) == [("LookAtCrawl", 0, 6.0, "done (3 times)")]
+        history.enter(at, "GetCrawlStatus")
+        history.leave(at + 2, "GetCrawlStatus")
+    assert history.rows(100) == [("GetCrawlStatus", 0, 6.0, "done (3 times)")]
 
 
 def test_a_retried_task_runs_on_and_may_still_succeed() -> None:
@@ -134,12 +138,12 @@ def test_the_branch_that_failed_is_told_from_the_one_that_was_stopped() -> None:
     _, second = _parallel(history)
     history.fail(6, "States.TaskFailed", second)
     history.leave(6, "RunJobs", "Parallel")  # caught
-    history.enter(6, "TerminateFailedCluster")
+    history.enter(6, "TerminateClusterAfterFailure")
     assert history.rows(7) == [
         ("RunJobs", 0, 6.0, "failed"),
         ("RunTransformation", 1, 6.0, "stopped"),
         ("RunKpis", 1, 6.0, "States.TaskFailed"),
-        ("TerminateFailedCluster", 0, 1.0, "running"),
+        ("TerminateClusterAfterFailure", 0, 1.0, "running"),
     ]
 
 
@@ -224,11 +228,11 @@ def _histories() -> FakeStates:
     history.enter(0, "PinInputs")
     begun = list(history.events)
     history.leave(2, "PinInputs")
-    history.enter(2, "LookAtCrawl")
-    history.leave(3, "LookAtCrawl")
+    history.enter(2, "GetCrawlStatus")
+    history.leave(3, "GetCrawlStatus")
     looked = list(history.events)
-    history.enter(4, "LookAtCrawl")
-    history.leave(5, "LookAtCrawl")
+    history.enter(4, "GetCrawlStatus")
+    history.leave(5, "GetCrawlStatus")
     return FakeStates(("RUNNING", begun), ("RUNNING", looked), ("SUCCEEDED", history.events))
 
 
@@ -238,7 +242,7 @@ def test_without_a_terminal_each_state_is_a_line_once() -> None:
     assert description["status"] == "SUCCEEDED"
     assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         f"{'PinInputs':30}     2.0 s  done",
-        f"{'LookAtCrawl':30}     1.0 s  done",
+        f"{'GetCrawlStatus':30}     1.0 s  done",
     ]
 
 

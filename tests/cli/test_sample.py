@@ -15,12 +15,18 @@ from random import Random
 import pytest
 
 from contract import codes
-from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Column, Dataset
-from contract.field_formats import Decimal, Integer, Kind, Moment
+from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Dataset, InputColumn
+from contract.field_formats import DecimalFormat, FieldFormat, IntegerFormat, TimestampFormat
 from contract.file_check import check_head
 from sample_data import write_sample
 from sample_data.business import Business, Row
-from sample_data.corruption import Spoiler, Spoilers, bad_values, spoiled_places, spoilers
+from sample_data.corruption import (
+    Corruption,
+    Corruptions,
+    bad_values,
+    corrupted_positions,
+    corruptions,
+)
 from sample_data.variations import odd_layout, quoted, variations, written
 from sample_data.writer import write_file
 
@@ -28,17 +34,17 @@ HOURLY_RATES = {"basic": 10, "premium": 20, "high_end": 50}
 FIELD = r'(?:"(?:[^"]|"")*"|[^",\n]*)'
 RECORD = f"{FIELD}(?:,{FIELD})*"
 NAMED = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
-EVERY_SPOILER = [(dataset, spoiler) for dataset in DATASETS for spoiler in spoilers(dataset)]
+EVERY_SPOILER = [(dataset, spoiler) for dataset in DATASETS for spoiler in corruptions(dataset)]
 
 
-def is_valid(text: str, kind: Kind) -> bool:
+def is_valid(text: str, kind: FieldFormat) -> bool:
     if kind.pattern is not None and not re.fullmatch(kind.pattern, text):
         return False
-    if isinstance(kind, Integer):
+    if isinstance(kind, IntegerFormat):
         return int(text) <= kind.maximum
-    if isinstance(kind, Decimal):
+    if isinstance(kind, DecimalFormat):
         return Number(text) >= kind.minimum and Number(text) <= (kind.maximum or Number("Inf"))
-    if isinstance(kind, Moment):
+    if isinstance(kind, TimestampFormat):
         letters = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
         form = re.sub("[a-zA-Z]+", lambda found: letters[found[0]], kind.format)
         try:
@@ -51,11 +57,11 @@ def is_valid(text: str, kind: Kind) -> bool:
 def reasons(dataset: Dataset, row: Row | list[str]) -> set[str]:
     """The codes that the row earns by itself."""
 
-    def reason(column: Column, field: str) -> str | None:
+    def reason(column: InputColumn, field: str) -> str | None:
         text = field.strip(" \t")
         if not text:
-            return codes.missing(column.name) if column.required else None
-        return None if is_valid(text, column.kind) else codes.invalid(column.name)
+            return codes.missing_code(column.name) if column.required else None
+        return None if is_valid(text, column.kind) else codes.invalid_code(column.name)
 
     found = {reason(column, field) for column, field in zip(dataset.columns, row, strict=True)}
     named = dict(zip(dataset.column_names, row, strict=True))
@@ -188,17 +194,20 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path, rentals: int, dirt: 
     ("dataset", "spoiler"), [pair for pair in EVERY_SPOILER if not pair[1].is_malformed]
 )
 def test_a_spoiled_row_earns_the_codes_that_it_is_spoiled_for(
-    dataset: Dataset, spoiler: Spoiler
+    dataset: Dataset, spoiler: Corruption
 ) -> None:
     aimed = set(spoiler.codes)
     for seed in range(50):
         earlier, row = two_rows(dataset, seed)
         fields = list(row)
         spoiler.change(fields, earlier, Random(seed))
-        assert reasons(dataset, fields) == aimed - {codes.duplicate(dataset), *codes.WARNINGS}
+        assert reasons(dataset, fields) == aimed - {codes.duplicate_code(dataset), *codes.WARNINGS}
         changed = dict(zip(dataset.column_names, fields, strict=True))
         before = dict(zip(dataset.column_names, earlier, strict=True))
-        assert codes.duplicate(dataset) not in aimed or changed[dataset.key] == before[dataset.key]
+        assert (
+            codes.duplicate_code(dataset) not in aimed
+            or changed[dataset.key] == before[dataset.key]
+        )
         if codes.OVERLAPPING_VEHICLE_RENTAL in aimed:
             del changed[dataset.key], before[dataset.key]
             assert changed == before
@@ -209,7 +218,7 @@ def test_a_spoiled_row_earns_the_codes_that_it_is_spoiled_for(
 @pytest.mark.parametrize(
     ("dataset", "spoiler"), [pair for pair in EVERY_SPOILER if pair[1].is_malformed]
 )
-def test_a_malformed_row_is_no_record_of_its_width(dataset: Dataset, spoiler: Spoiler) -> None:
+def test_a_malformed_row_is_no_record_of_its_width(dataset: Dataset, spoiler: Corruption) -> None:
     for seed in range(50):
         earlier, row = two_rows(dataset, seed)
         fields = [written(value) for value in row]
@@ -237,7 +246,7 @@ def test_few_spoiled_rows_are_enough_for_every_code(dataset: Dataset, seed: int)
     if dataset is RENTALS:
         known |= {codes.UNKNOWN_USER, codes.UNKNOWN_VEHICLE, codes.UNKNOWN_LOCATION}
         known |= {codes.OVERLAPPING_VEHICLE_RENTAL}
-    turns = Spoilers(dataset, Random(seed))
+    turns = Corruptions(dataset, Random(seed))
     assert not turns.draw(may_repeat=False).repeats
     for _ in range(len(known) - 1):
         turns.draw(may_repeat=True)
@@ -258,7 +267,7 @@ def test_what_is_planted_in_a_file(tmp_path: Path, dataset: Dataset, dirt: float
 )
 def test_the_share_of_spoiled_rows(rows: int, dirt: float, spoiled: int) -> None:
     for seed in range(20):
-        places = list(spoiled_places(rows, dirt, Random(seed)))
+        places = list(corrupted_positions(rows, dirt, Random(seed)))
         assert (len(places), sum(places)) == (rows, spoiled)
         assert rows == 1 or False in places[: (rows + 1) // 2]
 

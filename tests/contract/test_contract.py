@@ -11,7 +11,13 @@ import pytest
 from contract import codes, layout
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES
 from contract.kpi_tables import KPI_TABLES
-from contract.reports import DatasetCounts, KpiReport, TableTotals, TransformationReport, money
+from contract.reports import (
+    DatasetCounts,
+    KpiReport,
+    TableTotals,
+    TransformationReport,
+    format_money,
+)
 
 
 def test_codes_of_the_rentals() -> None:
@@ -57,7 +63,7 @@ def test_keys_are_required_columns() -> None:
 
 def test_types_are_words_that_spark_glue_and_athena_share() -> None:
     types = {sql_type for dataset in DATASETS for _, sql_type in dataset.curated_columns}
-    types |= {sql_type for table in KPI_TABLES for _, sql_type in table.columns_of_run(True)}
+    types |= {sql_type for table in KPI_TABLES for _, sql_type in table.columns_for(True)}
     for sql_type in types:
         assert re.fullmatch(r"string|boolean|int|bigint|date|timestamp|decimal\(\d+,\d\)", sql_type)
 
@@ -80,16 +86,20 @@ def test_no_run_ids(text: str) -> None:
 
 
 def test_places() -> None:
-    assert layout.curated(USERS, "r1") == "output/users/run_id=r1"
-    assert layout.quarantine(RENTALS, "r1") == "quarantine/rentals/run_id=r1"
-    assert layout.kpi_output(KPI_TABLES[0], "r1") == "kpi_output/location_metrics/run_id=r1"
-    assert layout.report(layout.TRANSFORMATION_JOB, "r1") == "runs/r1/transformation.json"
-    assert layout.below("s3://bucket/", "x") == layout.below("s3://bucket", "x") == "s3://bucket/x"
+    assert layout.curated_prefix(USERS, "r1") == "output/users/run_id=r1"
+    assert layout.quarantine_prefix(RENTALS, "r1") == "quarantine/rentals/run_id=r1"
+    assert layout.kpi_prefix(KPI_TABLES[0], "r1") == "kpi_output/location_metrics/run_id=r1"
+    assert layout.job_report_key(layout.TRANSFORMATION_JOB, "r1") == "runs/r1/transformation.json"
+    assert (
+        layout.join_uri("s3://bucket/", "x")
+        == layout.join_uri("s3://bucket", "x")
+        == "s3://bucket/x"
+    )
 
 
 def test_reports() -> None:
     counts = DatasetCounts(read=3, accepted=2, rejected=1, reasons={"malformed_row": 1})
-    report = TransformationReport("r1", {"users": counts}, {"unknown_user": 0}, money(None))
+    report = TransformationReport("r1", {"users": counts}, {"unknown_user": 0}, format_money(None))
     assert json.loads(report.to_json()) == {
         "run_id": "r1",
         "datasets": {
@@ -98,7 +108,7 @@ def test_reports() -> None:
         "warnings": {"unknown_user": 0},
         "accepted_revenue": "0.00",
     }
-    totals = TableTotals(rows=1, total_transactions=2, total_revenue=money(Decimal("3.5")))
+    totals = TableTotals(rows=1, total_transactions=2, total_revenue=format_money(Decimal("3.5")))
     report_of_kpis = KpiReport("r1", {"daily_metrics": totals}, problem="none")
     assert json.loads(report_of_kpis.to_json()) == {
         "run_id": "r1",

@@ -124,8 +124,8 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         "STACK": STACK,
         "DATABASE": "rental_kpi",
         "WORKGROUP": "rental-kpi",
-        "QUALITY_LIMIT_PERCENT": "5",
-        "INCOMPLETE_AFTER_HOURS": "24",
+        "MAX_REJECTED_PERCENT": "5",
+        "INCOMPLETE_BATCH_HOURS": "24",
     }.items():
         monkeypatch.setenv(name, value)
     return Cloud(BUCKET, TABLE, topic, machine)

@@ -9,7 +9,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from pipeline.aws.athena import Athena, Query
-from pipeline.errors import QueryFailedError, RetryLaterError
+from pipeline.errors import QueryFailedError, RetryableError
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena
 
@@ -52,7 +52,7 @@ def _athena(clock: Clock, run_id: str = "run", database: str = "rental_kpi") -> 
 
 def test_it_waits_longer_and_longer(fake: FakeAthena, clock: Clock) -> None:
     fake.polls = 12
-    (answer,) = _athena(clock).ask([ONE])
+    (answer,) = _athena(clock).fetch([ONE])
     assert answer.rows == (("1",),)
     assert len(clock.naps) == 12
     assert clock.naps[0] < 0.5 < clock.naps[3] < clock.naps[6] < 6
@@ -77,7 +77,7 @@ def test_queries_run_side_by_side(fake: FakeAthena, clock: Clock) -> None:
 @pytest.mark.usefixtures("fake")
 def test_every_page_is_read_and_the_header_left_out_once(clock: Clock) -> None:
     text = "SELECT n, CAST(n AS varchar) AS name FROM UNNEST(SEQUENCE(1, 2500)) AS t (n)"
-    (answer,) = _athena(clock).ask([Query("many", text)])
+    (answer,) = _athena(clock).fetch([Query("many", text)])
     assert [row[0] for row in answer.rows] == [str(n) for n in range(1, 2501)]
     assert [(column.name, column.is_number) for column in answer.columns] == [
         ("n", True),
@@ -89,7 +89,7 @@ def test_every_page_is_read_and_the_header_left_out_once(clock: Clock) -> None:
 def test_no_row_and_nulls(clock: Clock) -> None:
     nothing = Query("nothing", "SELECT 1 AS a WHERE 1 = 0")
     null = Query("null", "SELECT CAST(NULL AS varchar) AS a, '' AS b")
-    empty, one = _athena(clock).ask([nothing, null])
+    empty, one = _athena(clock).fetch([nothing, null])
     assert (empty.rows, empty.records) == ((), [])
     assert one.records == [{"a": None, "b": ""}]
 
@@ -97,7 +97,7 @@ def test_no_row_and_nulls(clock: Clock) -> None:
 @pytest.mark.parametrize("text", ["plain", "it's", "a ' OR 1 = 1 --", "?"])
 @pytest.mark.usefixtures("fake")
 def test_a_parameter_is_a_value_whatever_it_holds(clock: Clock, text: str) -> None:
-    (answer,) = _athena(clock).ask([Query("echo", "SELECT ? AS a, ? AS b", (text, "b"))])
+    (answer,) = _athena(clock).fetch([Query("echo", "SELECT ? AS a, ? AS b", (text, "b"))])
     assert answer.rows == ((text, "b"),)
 
 
@@ -137,7 +137,7 @@ def test_another_parameter_makes_another_query(fake: FakeAthena, clock: Clock) -
 
 def test_what_athena_calls_retryable_is_started_anew(fake: FakeAthena, clock: Clock) -> None:
     fake.failures = [Failure("SELECT 1", "exhausted resources", retryable=True, times=2)]
-    (answer,) = _athena(clock).ask([ONE])
+    (answer,) = _athena(clock).fetch([ONE])
     assert answer.rows == (("1",),)
     assert len(fake.executions) == 3
     # The whole function once more finds the same three, and starts no fourth.
@@ -189,7 +189,7 @@ def test_a_view_that_another_run_replaced_meanwhile_is_replaced_again(
 def test_the_time_is_over_and_the_next_try_carries_on(fake: FakeAthena, clock: Clock) -> None:
     fake.polls = 30
     clock.remaining_ms = 60_000
-    with pytest.raises(RetryLaterError, match=r"query one \(query-1\) is still"):
+    with pytest.raises(RetryableError, match=r"query one \(query-1\) is still"):
         _athena(clock).run([ONE])
     assert 15_000 < clock.remaining_ms < 30_000
     clock.remaining_ms = PLENTY_MS
@@ -223,4 +223,4 @@ def test_errors_of_the_api(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     with pytest.raises(expected, match="words"):
-        _athena(clock).ask([ONE])
+        _athena(clock).fetch([ONE])

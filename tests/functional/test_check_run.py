@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from contract.layout import KPI_JOB, TRANSFORMATION_JOB, report
+from contract.layout import KPI_JOB, TRANSFORMATION_JOB, job_report_key
 from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, TransformationReport
 from handlers.check_run import handler
-from pipeline.errors import RunRefusedError
+from pipeline.errors import RunRejectedError
 from tests.functional.conftest import Cloud, Context
 from tests.support.events import load_event
 from tests.support.runs import (
@@ -32,7 +32,7 @@ EVENT = load_event("check_run")
 @pytest.fixture(autouse=True)
 def _limit(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """One rental of the small run's four is rejected."""
-    monkeypatch.setenv("QUALITY_LIMIT_PERCENT", "25")
+    monkeypatch.setenv("MAX_REJECTED_PERCENT", "25")
 
 
 def _check() -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_at_the_limit_passes(
     rejected: int,
     percent: str,
 ) -> None:
-    monkeypatch.setenv("QUALITY_LIMIT_PERCENT", limit)
+    monkeypatch.setenv("MAX_REJECTED_PERCENT", limit)
     put_reports(cloud, *_rentals(read, rejected))
     assert _check()["rejected_percent"] == percent
 
@@ -97,9 +97,9 @@ def test_at_the_limit_passes(
 def test_one_rental_above_the_limit_is_refused(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, limit: str, read: int, rejected: int, words: str
 ) -> None:
-    monkeypatch.setenv("QUALITY_LIMIT_PERCENT", limit)
+    monkeypatch.setenv("MAX_REJECTED_PERCENT", limit)
     put_reports(cloud, *_rentals(read, rejected))
-    with pytest.raises(RunRefusedError, match=words):
+    with pytest.raises(RunRejectedError, match=words):
         _check()
 
 
@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 def test_figures_that_disagree_are_refused(cloud: Cloud, case: str) -> None:
     change, words = WRONG[case]
     put_reports(cloud, *change(transformation_report(), kpi_report()))
-    with pytest.raises(RunRefusedError) as refusal:
+    with pytest.raises(RunRejectedError) as refusal:
         _check()
     assert str(refusal.value) == f"run {RUN}: {words}"
 
@@ -174,16 +174,16 @@ def test_large_revenues_are_compared_to_the_cent(cloud: Cloud) -> None:
         name: replace(totals, total_revenue="9007199254740993.01")
         for name, totals in kpis.tables.items()
     }
-    report = replace(transformation_report(), accepted_revenue="9007199254740993.02")
-    put_reports(cloud, report, replace(kpis, tables=tables))
-    with pytest.raises(RunRefusedError, match=r"9,007,199,254,740,993\.01"):
+    job_report_key = replace(transformation_report(), accepted_revenue="9007199254740993.02")
+    put_reports(cloud, job_report_key, replace(kpis, tables=tables))
+    with pytest.raises(RunRejectedError, match=r"9,007,199,254,740,993\.01"):
         _check()
 
 
 def test_all_problems_are_told_at_once(cloud: Cloud) -> None:
     transformation = changed_dataset(transformation_report("other"), "users", read=3)
     put_reports(cloud, transformation, changed_table(kpi_report(), "daily_metrics", rows=9))
-    with pytest.raises(RunRefusedError) as refusal:
+    with pytest.raises(RunRejectedError) as refusal:
         _check()
     assert str(refusal.value).count(";") == 2
 
@@ -198,7 +198,7 @@ def test_no_accepted_rental_is_refused(cloud: Cloud, read: int, rejected: int) -
         replace(transformation, accepted_revenue="0.00", problem=NO_ACCEPTED_RENTAL),
         KpiReport(RUN, none, NO_ACCEPTED_RENTAL),
     )
-    with pytest.raises(RunRefusedError) as refusal:
+    with pytest.raises(RunRejectedError) as refusal:
         _check()
     assert str(refusal.value).count(NO_ACCEPTED_RENTAL) == 1
     assert ("no rental was read" in str(refusal.value)) == (read == 0)
@@ -206,17 +206,17 @@ def test_no_accepted_rental_is_refused(cloud: Cloud, read: int, rejected: int) -
 
 def test_a_problem_in_either_report_is_refused(cloud: Cloud) -> None:
     put_reports(cloud, transformation_report(), replace(kpi_report(), problem="something odd"))
-    with pytest.raises(RunRefusedError, match="something odd"):
+    with pytest.raises(RunRejectedError, match="something odd"):
         _check()
 
 
 def test_a_job_without_a_report_is_named(cloud: Cloud) -> None:
-    with pytest.raises(RunRefusedError) as refusal:
+    with pytest.raises(RunRejectedError) as refusal:
         _check()
     assert "the transformation job wrote no report" in str(refusal.value)
     assert "the kpis job wrote no report" in str(refusal.value)
-    cloud.put(report(TRANSFORMATION_JOB, RUN), transformation_report().to_json().encode())
-    with pytest.raises(RunRefusedError) as refusal:
+    cloud.put(job_report_key(TRANSFORMATION_JOB, RUN), transformation_report().to_json().encode())
+    with pytest.raises(RunRejectedError) as refusal:
         _check()
     assert str(refusal.value).startswith("the kpis job wrote no report")
 
@@ -225,15 +225,15 @@ def test_a_job_without_a_report_is_named(cloud: Cloud) -> None:
     "text", ["", "{", "[]", "{}", '{"run_id": "x", "tables": {"t": {"rows": 1}}}', "\xff"]
 )
 def test_a_report_that_is_none_is_refused(cloud: Cloud, text: str) -> None:
-    cloud.put(report(TRANSFORMATION_JOB, RUN), transformation_report().to_json().encode())
-    cloud.put(report(KPI_JOB, RUN), text.encode("latin-1"))
-    with pytest.raises(RunRefusedError, match="is no report of the kpis job"):
+    cloud.put(job_report_key(TRANSFORMATION_JOB, RUN), transformation_report().to_json().encode())
+    cloud.put(job_report_key(KPI_JOB, RUN), text.encode("latin-1"))
+    with pytest.raises(RunRejectedError, match="is no report of the kpis job"):
         _check()
 
 
 def test_money_that_is_not_exact_is_no_report(cloud: Cloud) -> None:
     put_reports(cloud, replace(transformation_report(), accepted_revenue="6e2"), kpi_report())
-    with pytest.raises(RunRefusedError, match="'6e2' is no amount with two decimals"):
+    with pytest.raises(RunRejectedError, match="'6e2' is no amount with two decimals"):
         _check()
 
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from handlers.receive_upload import handler
-from pipeline.ledger.batch_ledger import Ledger
+from pipeline.ledger.batch_ledger import BatchLedger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time
 from tests.support.broken_files import GOOD
@@ -69,7 +69,7 @@ def test_eight_lambdas_with_repeated_and_reordered_events(
     executions = cloud.executions()
     assert len(executions) == 1
     ((_, execution),) = executions.items()
-    waiting = Ledger(cloud.table).batch("raw/x/").files
+    waiting = BatchLedger(cloud.table).batch("raw/x/").files
     assert _versions(execution) | {file.version_id for file in waiting.values()} >= _versions_of(
         events[2:]
     )
@@ -113,7 +113,7 @@ def test_a_crash_on_the_way_to_the_start(
     _receive(last)
     ((_, execution),) = cloud.executions().items()
     assert _versions(execution) == _versions_of([*first, last])
-    batch = Ledger(cloud.table).batch("raw/x/")
+    batch = BatchLedger(cloud.table).batch("raw/x/")
     assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
 
 
@@ -126,7 +126,7 @@ def test_a_crash_on_the_way_to_a_refusal(
     # SNS cannot be asked whether it sent: dying at that moment is the one way to two mails.
     died_at_publish = number == REFUSE.index("Publish") + 1
     assert len(cloud.mails()) == (2 if died_at_publish else 1)
-    assert "users" in Ledger(cloud.table).batch("raw/").refused
+    assert "users" in BatchLedger(cloud.table).batch("raw/").refused
 
 
 @pytest.mark.parametrize("number", range(1, len(UNKNOWN) + 2))
@@ -184,7 +184,7 @@ def test_an_older_event_after_the_claim_starts_no_batch(cloud: Cloud) -> None:
     for event in older:
         assert _receive(event)["outcome"] == "outdated"
     assert len(cloud.executions()) == 1
-    assert Ledger(cloud.table).batch("raw/x/").waiting_since is None
+    assert BatchLedger(cloud.table).batch("raw/x/").waiting_since is None
 
 
 def test_events_without_versions_count_each_version_once(cloud: Cloud) -> None:
@@ -228,7 +228,7 @@ def test_a_run_that_cannot_be_started_does_not_keep_the_others(
         for event in (second[3], first[3]):
             with pytest.raises(RuntimeError, match="throttled"):
                 _receive(event)
-    claimed = Ledger(cloud.table).batch("raw/x/").claimed
+    claimed = BatchLedger(cloud.table).batch("raw/x/").claimed
     assert claimed
     _receive(second[3])
     assert set(cloud.executions()) == {run.run_id for run in claimed}

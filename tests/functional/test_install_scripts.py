@@ -17,7 +17,11 @@ from botocore.exceptions import ClientError
 
 from handlers.install_scripts import PHYSICAL_ID, handler
 from pipeline.release import custom_resource, spark_scripts
-from pipeline.release.custom_resource import NOT_MADE, RESERVED_SECONDS, NotToldError
+from pipeline.release.custom_resource import (
+    CREATION_FAILED_ID,
+    RESERVED_SECONDS,
+    ResponseDeliveryError,
+)
 from pipeline.release.spark_package import SOURCE, write_spark_package
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, watch_calls
@@ -193,9 +197,9 @@ def test_a_failed_put_is_told_and_cleaned_up(
     assert answer["Status"] == "FAILED"
     assert "AccessDenied" in answer["Reason"]
     assert "log of test, request request" in answer["Reason"]
-    assert answer["PhysicalResourceId"] == NOT_MADE
+    assert answer["PhysicalResourceId"] == CREATION_FAILED_ID
     assert len(_versions(cloud)) == number
-    assert cloudformation.ask(DELETE, PhysicalResourceId=NOT_MADE)["Status"] == "SUCCESS"
+    assert cloudformation.ask(DELETE, PhysicalResourceId=CREATION_FAILED_ID)["Status"] == "SUCCESS"
     assert _versions(cloud) == []
 
 
@@ -249,7 +253,7 @@ def test_a_removal_that_s3_refuses_for_one_object_is_told(
         watch_calls(patch, refuse)
         answer = cloudformation.ask(DELETE)
     assert answer["Status"] == "FAILED"
-    assert "NotRemovedError: not removed: emr-scripts/" in answer["Reason"]
+    assert "ScriptRemovalError: not removed: emr-scripts/" in answer["Reason"]
     assert any(key.endswith("/manifest.json") for key in _objects(cloud))  # for the next try
 
 
@@ -306,7 +310,7 @@ def test_a_missing_setting_is_told_and_does_not_wedge_the_rollback(
     monkeypatch.delenv("BUCKET")
     answer = cloudformation.ask(CREATE)
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith("SettingsError: InstallScripts: ")
+    assert answer["Reason"].startswith("SettingsError: InstallScriptsSettings: ")
     assert "bucket" in answer["Reason"]
     given = answer["PhysicalResourceId"]
     assert cloudformation.ask(DELETE, PhysicalResourceId=given)["Status"] == "SUCCESS"
@@ -354,7 +358,7 @@ def test_what_cannot_be_told_fails_so_that_lambda_repeats_it(
     cloudformation: CloudFormation, refusals: list[int], asked: int, words: str
 ) -> None:
     cloudformation.refusals = refusals
-    with pytest.raises(NotToldError) as raised:
+    with pytest.raises(ResponseDeliveryError) as raised:
         cloudformation.ask(CREATE)
     assert str(raised.value) == f"CloudFormation was not told SUCCESS: {words}"
     assert cloudformation.asked == asked
@@ -369,7 +373,7 @@ def test_an_address_that_leads_nowhere(
     cloudformation: CloudFormation, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(NotToldError) as raised:
+    with pytest.raises(ResponseDeliveryError) as raised:
         cloudformation.ask(CREATE, ResponseURL=url)
     assert "secret" not in str(raised.value)
     assert "secret" not in caplog.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.notifications.emails import Mail
+from pipeline.notifications.emails import Email
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from pipeline.notifications.emails import Mail
     ],
 )
 def test_a_subject_is_made_to_fit(subject: str, taken: str) -> None:
-    assert Mail(subject, "").sns_subject == taken
+    assert Email(subject, "").sns_subject == taken

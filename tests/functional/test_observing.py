@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from pipeline.aws.clients import is_temporary
-from pipeline.errors import RetryLaterError, SettingsError
+from pipeline.errors import RetryableError, SettingsError
 from tests.functional.conftest import Context
 from tests.support.aws_calls import refusal
 from tests.support.events import load_event
@@ -70,7 +70,7 @@ def test_what_may_pass_has_the_name_that_the_state_machine_tries_again(
         raise error
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(RetryableError):
         import_module(f"handlers.{function}").handler(load_event(function), Context())
 
 

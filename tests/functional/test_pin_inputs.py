@@ -15,11 +15,11 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from contract.datasets import DATASETS, RENTALS
-from contract.layout import pinned
+from contract.layout import pinned_key
 from handlers.pin_inputs import handler, logger
 from pipeline.aws.clients import client
-from pipeline.errors import InputGoneError, RetryLaterError, SettingsError
-from pipeline.intake.pinning import CopySizes, WrongInputListError, input_files, pin
+from pipeline.errors import InputMissingError, RetryableError, SettingsError
+from pipeline.intake.pinning import CopySizes, InvalidRunInputError, parse_input_files, pin_files
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import one_call_at_a_time, refusal, watch_calls
 from tests.support.events import load_event
@@ -72,7 +72,7 @@ def _file(event: Event, dataset: str) -> dict[str, Any]:
 def _objects(cloud: Cloud, event: Event) -> dict[str, Any]:
     return {
         dataset.name: boto3.client("s3").get_object(
-            Bucket=cloud.bucket, Key=pinned(dataset, event["run_id"])
+            Bucket=cloud.bucket, Key=pinned_key(dataset, event["run_id"])
         )
         for dataset in DATASETS
     }
@@ -100,7 +100,7 @@ def test_the_named_versions_are_copied_not_the_newest(cloud: Cloud, event: Event
         assert found["Metadata"] == {"source-version": _file(event, name)["version_id"]}
         assert found["ContentType"] == "text/csv"
     assert _pinned_keys(cloud, event) == sorted(
-        pinned(dataset, event["run_id"]) for dataset in DATASETS
+        pinned_key(dataset, event["run_id"]) for dataset in DATASETS
     )
 
 
@@ -117,9 +117,9 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
 ) -> None:
     large = random.Random(0).randbytes(12 * MIB + 7)
     event = _dropped(cloud, {**_as_dropped(), "rentals": large})
-    files = input_files(event["files"])
+    files = parse_input_files(event["files"])
     calls.clear()
-    assert pin(cloud.bucket, event["run_id"], files, SMALL_PARTS) == sum(
+    assert pin_files(cloud.bucket, event["run_id"], files, SMALL_PARTS) == sum(
         file.size for file in files
     )
     assert _contents(cloud, event)["rentals"] == large
@@ -146,7 +146,7 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
     assert found["Metadata"] == {"source-version": source["version_id"]}
     assert found["ContentType"] == "text/csv"
     calls.clear()
-    pin(cloud.bucket, event["run_id"], files, SMALL_PARTS)
+    pin_files(cloud.bucket, event["run_id"], files, SMALL_PARTS)
     assert {operation for operation, _ in calls} == {"HeadObject"}
 
 
@@ -154,7 +154,7 @@ def test_no_call_reads_or_copies_another_version(cloud: Cloud, event: Event, cal
     content = {dataset.name: random.Random(1).randbytes(7 * MIB) for dataset in DATASETS}
     event = _dropped(cloud, content)
     calls.clear()
-    pin(cloud.bucket, event["run_id"], input_files(event["files"]), SMALL_PARTS)
+    pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
     versions = {file["version_id"] for file in event["files"]}
     read = {call["VersionId"] for _, call in calls if call["Key"].startswith("raw/")}
     copied = {
@@ -179,7 +179,7 @@ def test_nothing_but_the_bytes_is_taken_over(cloud: Cloud, event: Event, calls: 
     _handle(event)
     assert not any("Tagging" in operation for operation, _ in calls)
     tags = boto3.client("s3").get_object_tagging(
-        Bucket=cloud.bucket, Key=pinned(DATASETS[0], event["run_id"])
+        Bucket=cloud.bucket, Key=pinned_key(DATASETS[0], event["run_id"])
     )
     assert tags["TagSet"] == []
     assert _objects(cloud, event)["users"]["Metadata"] == {"source-version": source["version_id"]}
@@ -199,10 +199,10 @@ def test_pinning_again_copies_nothing_even_if_the_sources_are_gone(
 
 
 def test_what_is_pinned_from_elsewhere_is_replaced(cloud: Cloud, event: Event) -> None:
-    cloud.put(pinned(RENTALS, event["run_id"]), b"rentals")  # names no source
+    cloud.put(pinned_key(RENTALS, event["run_id"]), b"rentals")  # names no source
     boto3.client("s3").put_object(  # cut off
         Bucket=cloud.bucket,
-        Key=pinned(DATASETS[0], event["run_id"]),
+        Key=pinned_key(DATASETS[0], event["run_id"]),
         Body=b"use",
         Metadata={"source-version": _file(event, "users")["version_id"]},
     )
@@ -226,7 +226,7 @@ def test_a_try_that_failed_anywhere_is_completed_by_the_next(
 
         with monkeypatch.context() as patch:
             watch_calls(patch, lose)
-            with pytest.raises(RetryLaterError, match="Read timeout"):
+            with pytest.raises(RetryableError, match="Read timeout"):
                 _handle(event)
         assert _handle(event) == {"bytes": len("usersvehicleslocationsrentals")}
         assert _contents(cloud, event) == _as_dropped()
@@ -235,9 +235,9 @@ def test_a_try_that_failed_anywhere_is_completed_by_the_next(
 def test_a_try_that_died_within_its_parts_is_completed_by_the_next(cloud: Cloud) -> None:
     large = random.Random(2).randbytes(11 * MIB)
     event = _dropped(cloud, {**_as_dropped(), "rentals": large})
-    target = boto3.resource("s3").Object(cloud.bucket, pinned(RENTALS, event["run_id"]))
+    target = boto3.resource("s3").Object(cloud.bucket, pinned_key(RENTALS, event["run_id"]))
     target.initiate_multipart_upload().Part(1).upload(Body=b"x" * 5 * MIB)
-    pin(cloud.bucket, event["run_id"], input_files(event["files"]), SMALL_PARTS)
+    pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
     assert _contents(cloud, event)["rentals"] == large
 
 
@@ -264,7 +264,7 @@ def test_a_version_that_is_gone_is_named_and_nothing_copied(
 ) -> None:
     file = _file(event, "vehicles")
     lose(cloud, file)
-    with pytest.raises(InputGoneError) as raised:
+    with pytest.raises(InputMissingError) as raised:
         _handle(event)
     assert str(raised.value) == (
         f"raw/2026-11/vehicles.csv version {file['version_id']} is gone: "
@@ -287,8 +287,8 @@ def test_a_version_that_goes_while_it_is_copied(
                 _delete_version(cloud, file)
 
         watch_calls(patch, lose)
-        with pytest.raises(InputGoneError, match="is gone"):
-            pin(cloud.bucket, event["run_id"], input_files(event["files"]), SMALL_PARTS)
+        with pytest.raises(InputMissingError, match="is gone"):
+            pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
     uploads = boto3.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
     assert "Uploads" not in uploads
 
@@ -296,7 +296,7 @@ def test_a_version_that_goes_while_it_is_copied(
 @pytest.mark.parametrize(
     ("code", "status", "error", "words"),
     [
-        ("PreconditionFailed", 412, InputGoneError, "was replaced while it was copied"),
+        ("PreconditionFailed", 412, InputMissingError, "was replaced while it was copied"),
         ("InternalError", 500, ClientError, "InternalError"),
         ("AccessDenied", 403, ClientError, "AccessDenied"),
     ],
@@ -323,13 +323,13 @@ def test_what_s3_refuses_is_told_in_its_kind(
     with monkeypatch.context() as patch:
         watch_calls(patch, refuse)
         with pytest.raises(error, match=words):
-            pin(cloud.bucket, event["run_id"], input_files(event["files"]), SMALL_PARTS)
+            pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
 
 
 def test_another_size_than_the_checked_one_is_refused(cloud: Cloud, event: Event) -> None:
     file = _file(event, "rentals")
     file["size"] = 99
-    with pytest.raises(InputGoneError, match="has 7 bytes; the file that was checked had 99"):
+    with pytest.raises(InputMissingError, match="has 7 bytes; the file that was checked had 99"):
         _handle(event)
     assert _pinned_keys(cloud, event) == []
 
@@ -352,13 +352,13 @@ def test_a_list_that_is_no_batch(
     event: Event, spoil: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
     spoil(event["files"])
-    with pytest.raises(WrongInputListError) as raised:
+    with pytest.raises(InvalidRunInputError) as raised:
         _handle(event)
     assert str(raised.value) == message
 
 
 def test_a_run_id_that_is_no_folder(event: Event) -> None:
-    with pytest.raises(WrongInputListError, match=r"'\.\./x' is no run id"):
+    with pytest.raises(InvalidRunInputError, match=r"'\.\./x' is no run id"):
         _handle({**event, "run_id": "../x"})
 
 

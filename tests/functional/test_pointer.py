@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from contract.kpi_tables import KPI_TABLES
-from pipeline.clock import utc_moment, utc_now, utc_text
+from pipeline.clock import format_utc, parse_utc, utc_now
 from pipeline.ledger.batch import Run
-from pipeline.publication.pointer import published_run_id, take_pointer
+from pipeline.publication.pointer import claim_pointer, published_run_id
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import watch_calls
@@ -112,7 +112,7 @@ def test_going_back_by_hand_is_one_more_pointer(
     cloud: Cloud, athena: FakeAthena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All tables go back together; publishing again leaves them, the next run is shown."""
-    an_hour_ago = utc_text(utc_moment(utc_now()) - timedelta(hours=1))
+    an_hour_ago = format_utc(parse_utc(utc_now()) - timedelta(hours=1))
     assert published_run_id(cloud.bucket) is None
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.publication.pointer.utc_now", lambda: an_hour_ago)
@@ -140,13 +140,13 @@ def test_a_later_run_takes_the_pointer_between_look_and_take(
         Run(f"run-{day}", "raw/x/", f"2026-11-0{day}T08:00:00.000000Z", ()) for day in (1, 2, 3)
     )
     if held_before:
-        take_pointer(cloud.table, earliest)
+        claim_pointer(cloud.table, earliest)
     looked: list[str] = []
 
     def after(operation: str, *_: object) -> None:
         looked.append(operation)
         if looked == ["GetItem"]:
-            take_pointer(cloud.table, later)
+            claim_pointer(cloud.table, later)
 
     watch_calls(monkeypatch, after)
-    assert take_pointer(cloud.table, earlier).run_id == later.run_id
+    assert claim_pointer(cloud.table, earlier).run_id == later.run_id

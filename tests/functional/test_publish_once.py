@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.errors import RetryLaterError
+from pipeline.errors import RetryableError
 from pipeline.ledger.batch import Run
-from pipeline.publication.pointer import take_pointer
+from pipeline.publication.pointer import claim_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time, watch_calls
@@ -124,9 +124,9 @@ def test_eight_runs_at_once_show_the_one_claimed_last(
 def test_a_pointer_that_others_keep_moving_is_tried_later(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.publication.pointer.Table.update", lambda *_, **__: False)
-    with pytest.raises(RetryLaterError, match="moved by others"):
-        take_pointer(cloud.table, Run(RUN, "raw/x/", CLAIMED_AT, ()))
+    monkeypatch.setattr("pipeline.publication.pointer.LedgerTable.update", lambda *_, **__: False)
+    with pytest.raises(RetryableError, match="moved by others"):
+        claim_pointer(cloud.table, Run(RUN, "raw/x/", CLAIMED_AT, ()))
 
 
 def test_little_time_is_told_so_and_the_retry_carries_on(
@@ -135,7 +135,7 @@ def test_little_time_is_told_so_and_the_retry_carries_on(
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     finish_run(cloud, athena)
     athena.polls = 5
-    with pytest.raises(RetryLaterError):
+    with pytest.raises(RetryableError):
         publish(remaining_ms=10_000)
     assert cloud.mails() == []
     started = list(athena.executions)

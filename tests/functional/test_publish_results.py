@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import QueryFailedError, RunRefusedError
-from pipeline.publication.catalogue import SQL_FOLDER, catalogue_tables
+from pipeline.errors import QueryFailedError, RunRejectedError
+from pipeline.publication.catalog import SQL_FOLDER, catalogue_tables
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena
 from tests.support.publishing import objects, publish, published
@@ -221,7 +221,7 @@ def test_what_athena_finds_otherwise_is_refused(
 ) -> None:
     finish_run(cloud, athena)
     change(athena)
-    with pytest.raises(RunRefusedError, match=words):
+    with pytest.raises(RunRejectedError, match=words):
         publish()
     assert published(cloud) == {}
     assert cloud.mails() == []

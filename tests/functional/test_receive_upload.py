@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from contract.file_check import HEAD_BYTES
 from handlers.receive_upload import handler, logger
-from pipeline.errors import RetryLaterError, SettingsError
-from pipeline.ledger.batch_ledger import Ledger
+from pipeline.errors import RetryableError, SettingsError
+from pipeline.ledger.batch_ledger import BatchLedger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse
 from tests.support.broken_files import GOOD, broken
@@ -62,7 +62,7 @@ def test_the_fourth_valid_file_starts_one_execution(cloud: Cloud) -> None:
         DATASETS[file]: (f"raw/2026-11/{file}", versions[DATASETS[file]], len(GOOD[file]), [])
         for file in GOOD
     }
-    batch = Ledger(cloud.table).batch("raw/2026-11/")
+    batch = BatchLedger(cloud.table).batch("raw/2026-11/")
     assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
     assert cloud.mails() == []
 
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_used_is_refused(cloud: Cloud, file: str, way: str
     assert subject == f"File refused: raw/x/{file}"
     assert body.splitlines()[0] == f"raw/x/{file}: {problems}"
     assert f"{file}: missing; the newest upload was refused: raw/x/{file}: " in body
-    assert Ledger(cloud.table).batch("raw/x/").files == {}
+    assert BatchLedger(cloud.table).batch("raw/x/").files == {}
     assert cloud.executions() == {}
 
 
@@ -96,7 +96,7 @@ def test_a_broken_upload_changes_nothing_about_the_valid_one_before_it(cloud: Cl
     valid = _drop(cloud, "raw/users.csv", GOOD["users.csv"], "01")
     _receive(valid)
     assert _receive(_drop(cloud, "raw/users.csv", b"x", "02"))["outcome"] == "refused"
-    kept = Ledger(cloud.table).batch("raw/").files["users"]
+    kept = BatchLedger(cloud.table).batch("raw/").files["users"]
     assert kept.version_id == valid["detail"]["object"]["version-id"]
     assert "keeps the valid version" in cloud.mails()[0][1]
 
@@ -126,7 +126,7 @@ def test_events(cloud: Cloud, name: str, content: bytes, outcome: str, batch: st
         made["version-id"] = version
     assert _receive(event) == {"outcome": outcome, "batch": batch, "runs": ()}
     if batch:
-        assert Ledger(cloud.table).batch(batch).files["users"].version_id == version
+        assert BatchLedger(cloud.table).batch(batch).files["users"].version_id == version
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_is_told(
     ((subject, body),) = cloud.mails()
     assert subject == "File cannot be read: raw/users.csv"
     assert words in body
-    assert Ledger(cloud.table).batch("raw/").files == {}
+    assert BatchLedger(cloud.table).batch("raw/").files == {}
 
 
 def test_a_right_that_is_missing_is_an_error_of_ours(
@@ -242,7 +242,7 @@ def test_only_the_first_megabyte_is_read(cloud: Cloud, monkeypatch: pytest.Monke
     event = _drop(cloud, "raw/users.csv", content, "01")
     assert _receive(event)["outcome"] == "noted"
     assert asked == [("bytes=0-1048575", HEAD_BYTES)]
-    assert Ledger(cloud.table).batch("raw/").files["users"].size == len(content)
+    assert BatchLedger(cloud.table).batch("raw/").files["users"].size == len(content)
 
 
 def test_an_unexpected_column_travels_with_the_run(cloud: Cloud) -> None:
@@ -306,6 +306,6 @@ def test_all_ways_to_be_gone(monkeypatch: pytest.MonkeyPatch, code: str) -> None
 
 def test_s3_in_trouble_is_nothing_to_tell(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(monkeypatch, "GetObject", code="SlowDown")
-    with pytest.raises(RetryLaterError, match="SlowDown"):
+    with pytest.raises(RetryableError, match="SlowDown"):
         _receive(upload_event("raw/users.csv", "01", "v1"))
     assert cloud.mails() == []

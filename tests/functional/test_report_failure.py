@@ -15,9 +15,9 @@ from typing import Any
 import boto3
 import pytest
 
-from contract.layout import published_run
+from contract.layout import publication_key
 from handlers.report_failure import handler
-from pipeline.recovery.failure_emails import next_name
+from pipeline.recovery.failure_emails import next_run_name
 from pipeline.recovery.failures import Failure
 from tests.functional.conftest import STACK, Cloud, Context
 from tests.support.aws_calls import refuse
@@ -131,7 +131,7 @@ def test_the_command_in_the_mail_runs_the_same_input_again(cloud: Cloud, tmp_pat
     ],
 )
 def test_a_rerun_gets_the_next_name(run: str, following: str) -> None:
-    assert next_name(run) == following
+    assert next_run_name(run) == following
 
 
 def test_a_failure_is_mailed_once(cloud: Cloud) -> None:
@@ -140,7 +140,7 @@ def test_a_failure_is_mailed_once(cloud: Cloud) -> None:
     assert [_report(event), _report(event), _report(_event())] == [True, False, False]
     ((subject, body),) = cloud.mails()
     assert subject.startswith("Rental KPIs failed: 2026-11 (CheckRun")
-    assert "RunRefusedError: 7.40 percent of the rentals were rejected" in body
+    assert "RunRejectedError: 7.40 percent of the rentals were rejected" in body
     assert body.index("To mend the data") < body.index("start-execution")
 
 
@@ -153,10 +153,10 @@ def test_a_failure_before_there_is_a_cluster(cloud: Cloud) -> None:
 
 
 def test_a_batch_that_is_not_known_is_no_obstacle(cloud: Cloud) -> None:
-    failure = {"state": "NoteRunning", "error": "States.QueryEvaluationError", "cause": None}
+    failure = {"state": "RecordStarted", "error": "States.QueryEvaluationError", "cause": None}
     assert _report(_event(batch=None, cluster_id=None, failure=failure))
     ((subject, body),) = cloud.mails()
-    assert subject == f"Rental KPIs failed: {RUN} (NoteRunning)"
+    assert subject == f"Rental KPIs failed: {RUN} (RecordStarted)"
     assert "an unknown batch" in body
 
 
@@ -170,7 +170,7 @@ def test_a_batch_that_is_not_known_is_no_obstacle(cloud: Cloud) -> None:
 )
 def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: str) -> None:
     if published:
-        key = published_run("2026-10-01T08:00:00.000000Z", published)
+        key = publication_key("2026-10-01T08:00:00.000000Z", published)
         cloud.put(key, json.dumps({"run_id": published}).encode())
     _report(_event("report_failure", cluster_id=None))
     assert words in cloud.mails()[0][1]
@@ -178,10 +178,10 @@ def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: st
 
 def test_a_pointer_that_somebody_spoiled_does_not_silence_the_mail(cloud: Cloud) -> None:
     for text in (b"", b"[]", b"{}", b"\xff"):
-        cloud.put(published_run("2026-10-01T08:00:00.000000Z", "back-to-x"), text)
+        cloud.put(publication_key("2026-10-01T08:00:00.000000Z", "back-to-x"), text)
         assert _report(_event(run_id=f"{RUN}-{len(text)}-{text.hex()}", cluster_id=None))
     for _, body in cloud.mails():
-        assert "Which run readers see could not be read (UnreadablePointerError)." in body
+        assert "Which run readers see could not be read (InvalidPointerError)." in body
 
 
 def test_a_cluster_that_failed_by_itself_is_told(cloud: Cloud) -> None:
@@ -300,11 +300,11 @@ def test_of_a_long_log_the_end_is_told(cloud: Cloud) -> None:
             'QueryFailedError: no table "x" at all',
         ),
         # Cut at 8,000 characters by the state machine, and with its words behind.
-        ("RunRefusedError", '{"errorMessage": "no rental', "RunRefusedError: no rental"),
+        ("RunRejectedError", '{"errorMessage": "no rental', "RunRejectedError: no rental"),
         (
-            "RunRefusedError",
+            "RunRejectedError",
             '{"errorMessage": "no rental"} Moreover the cluster j-1 could not be terminated: x',
-            "RunRefusedError: no rental",
+            "RunRejectedError: no rental",
         ),
         ("Odd", '{"errorMessage": "\\u00', "Odd: \\u00"),
         ("States.Timeout", "", "It took longer than it may."),

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from cli.summary import QUESTIONS as SUMMARY
 from contract.kpi_tables import KPI_TABLES
-from pipeline.publication.catalogue import (
+from pipeline.publication.catalog import (
     QUESTIONS,
     SQL_FOLDER,
     catalogue_tables,

@@ -15,8 +15,8 @@ from moto.sns.models import sns_backends
 
 from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import Ledger
-from pipeline.recovery.watchdog import PatrolError
+from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import REGION, Cloud
 from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (
@@ -78,7 +78,7 @@ def test_clusters_without_a_running_execution_are_ended(
     found = patrol()
     assert found["clusters"] == sorted(leaked)
     assert {cluster_state(cluster) for cluster in leaked} == {"TERMINATED"}
-    assert _metrics(capsys.readouterr().out)["LeakedClusters"] == 4
+    assert _metrics(capsys.readouterr().out)["OrphanedClusters"] == 4
     assert len(_logged(caplog, "WARNING")) == 4
     assert patrol()["clusters"] == []
 
@@ -147,7 +147,7 @@ def test_each_cluster_is_ended_by_a_call_of_its_own(
             asked.append(arguments["JobFlowIds"])
 
     watch_calls(monkeypatch, note)
-    with pytest.raises(PatrolError, match=f"cluster {protected}"):
+    with pytest.raises(SweepError, match=f"cluster {protected}"):
         patrol()
     assert cluster_state(leaked) == "TERMINATED"
     assert cluster_state(protected) == "WAITING"
@@ -159,14 +159,14 @@ def test_each_cluster_is_ended_by_a_call_of_its_own(
 
 
 def test_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> None:
-    ledger = Ledger(cloud.table)
+    ledger = BatchLedger(cloud.table)
     for batch in ("raw/complete/", "raw/claimed/"):
         for dataset in FILES:
-            ledger.note_valid(batch, _file(dataset, batch), LONG_AGO)
+            ledger.record_valid(batch, _file(dataset, batch), LONG_AGO)
     files = ledger.batch("raw/claimed/").files
     run = new_run("raw/claimed/", files, LONG_AGO)
     assert ledger.claim(run, files)
-    ledger.note_valid("raw/half/", _file("users", "raw/half/"), utc_now())
+    ledger.record_valid("raw/half/", _file("users", "raw/half/"), utc_now())
     started = patrol()["started"]
     assert len(started) == 2
     assert run.run_id in started
@@ -176,10 +176,10 @@ def test_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> None:
 
 
 def test_an_incomplete_batch_is_told_once_a_time(cloud: Cloud) -> None:
-    ledger = Ledger(cloud.table)
-    ledger.note_valid(BATCH, _file("users"), LONG_AGO)
-    ledger.note_refused(BATCH, _file("rentals"), "the column rental_id is missing", LONG_AGO)
-    ledger.note_valid("raw/new/", _file("users", "raw/new/"), utc_now())
+    ledger = BatchLedger(cloud.table)
+    ledger.record_valid(BATCH, _file("users"), LONG_AGO)
+    ledger.record_rejected(BATCH, _file("rentals"), "the column rental_id is missing", LONG_AGO)
+    ledger.record_valid("raw/new/", _file("users", "raw/new/"), utc_now())
     assert patrol()["incomplete"] == [BATCH]
     ((subject, body),) = cloud.mails()
     assert subject.startswith("Batch incomplete: raw/2026-11/ lacks vehicles.csv")
@@ -190,11 +190,11 @@ def test_an_incomplete_batch_is_told_once_a_time(cloud: Cloud) -> None:
     assert cloud.mails() == []
     # The next batch under the same prefix waits for itself.
     for dataset in ("vehicles", "locations", "rentals"):
-        ledger.note_valid(BATCH, _file(dataset), LONG_AGO)
+        ledger.record_valid(BATCH, _file(dataset), LONG_AGO)
     patrol()
     later = "2026-11-02T08:00:00.000000Z"
     next_file = BatchFile("users", f"{BATCH}users.csv", "v2", 10, "0B", later)
-    ledger.note_valid(BATCH, next_file, later)
+    ledger.record_valid(BATCH, next_file, later)
     assert patrol()["incomplete"] == [BATCH]
     assert len(cloud.mails()) == 1
 
@@ -263,13 +263,13 @@ def test_what_fails_keeps_nothing_else_from_being_done(
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "ABORTED")
     note_run(cloud, "run-1")
     cluster = make_cluster("run-1")
-    ledger = Ledger(cloud.table)
+    ledger = BatchLedger(cloud.table)
     for dataset in FILES:
-        ledger.note_valid("raw/complete/", _file(dataset, "raw/complete/"), LONG_AGO)
-    ledger.note_valid("raw/late/", _file("users", "raw/late/"), LONG_AGO)
+        ledger.record_valid("raw/complete/", _file(dataset, "raw/complete/"), LONG_AGO)
+    ledger.record_valid("raw/late/", _file("users", "raw/late/"), LONG_AGO)
     with monkeypatch.context() as broken:
         refuse(broken, *refused)
-        with pytest.raises(PatrolError, match=trouble):
+        with pytest.raises(SweepError, match=trouble):
             patrol()
     output = capsys.readouterr().out
     done = {
@@ -292,7 +292,7 @@ def test_a_mail_does_not_claim_what_could_not_be_found_out(
     event = load_event("status_aborted")
     with monkeypatch.context() as broken:
         refuse(broken, "ListClusters")
-        with pytest.raises(PatrolError):
+        with pytest.raises(SweepError):
             patrol(event)
     assert "Whether a cluster of it is still up could not be found out" in cloud.mails()[0][1]
 
@@ -305,5 +305,5 @@ def test_a_quiet_round_changes_nothing(cloud: Cloud, capsys: pytest.CaptureFixtu
         "incomplete": [],
         "confirmed": True,
     }
-    assert _metrics(capsys.readouterr().out)["LeakedClusters"] == 0
+    assert _metrics(capsys.readouterr().out)["OrphanedClusters"] == 0
     assert boto3.client("dynamodb").scan(TableName=cloud.table)["Items"] == []

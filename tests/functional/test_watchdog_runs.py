@@ -12,7 +12,7 @@ import pytest
 
 from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
-from pipeline.recovery.watchdog import PatrolError
+from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import refuse, watch_calls
 from tests.support.ended_runs import (
@@ -38,7 +38,7 @@ from tests.support.watchdog import BATCH, note_run, patrol, run_item
         (
             "status_failed",
             "Rental KPIs failed: 2026-11",
-            "that it cannot work with. An error occurred while executing the state 'ShapeCluster'",
+            "that it cannot work with. An error occurred while executing the state 'PlanCluster'",
         ),
     ],
 )
@@ -94,14 +94,14 @@ def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> Non
 def test_a_mail_that_report_failure_could_not_send_is_made_up_for(cloud: Cloud) -> None:
     event = load_event("status_failed")
     event["detail"] |= {
-        "error": "RunRefusedError",
+        "error": "RunRejectedError",
         "cause": 'CheckRun: {"errorMessage": "too many", "stackTrace": ["secret"]}',
     }
     note_run(cloud, event["detail"]["name"], "FAILED")
     patrol(event)
     ((subject, body),) = cloud.mails()
     assert subject == "Rental KPIs failed: 2026-11 (CheckRun)"
-    assert "RunRefusedError: too many" in body
+    assert "RunRejectedError: too many" in body
     assert "secret" not in body
 
 
@@ -141,8 +141,8 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
         ("SUCCEEDED", "", '{"status": "PUBLISHED"}', "PUBLISHED"),
         ("SUCCEEDED", "", '{"status": "SUPERSEDED"}', "SUPERSEDED"),
         ("SUCCEEDED", "", None, "PUBLISHED"),
-        ("FAILED", "NotePublished: The run is SUPERSEDED and needs no", None, "SUPERSEDED"),
-        ("FAILED", "NotePublished: The run is PUBLISHED and needs no", None, "PUBLISHED"),
+        ("FAILED", "RecordPublished: The run is SUPERSEDED and needs no", None, "SUPERSEDED"),
+        ("FAILED", "RecordPublished: The run is PUBLISHED and needs no", None, "PUBLISHED"),
     ],
 )
 def test_a_run_that_came_to_its_results_is_noted_and_not_told(
@@ -179,7 +179,7 @@ def test_a_mail_that_fails_is_sent_by_the_next_patrol(
     note_run(cloud, "run-1")
     with monkeypatch.context() as broken:
         refuse(broken, "Publish")
-        with pytest.raises(PatrolError, match="run run-1: ClientError"):
+        with pytest.raises(SweepError, match="run run-1: ClientError"):
             patrol()
     assert run_item(cloud, "run-1")["status"] == "RUNNING"
     assert patrol()["runs"] == ["run-1"]

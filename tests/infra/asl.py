@@ -28,14 +28,14 @@ SUBSTITUTIONS = {
     "EmrRelease": "emr-7.13.0",
     "PrimaryInstanceType": "m7g.xlarge",
     "WorkerInstanceType": "m7g.2xlarge",
-    "LargestCluster": "10",
-    "SpotSharePercent": "60",
+    "MaxWorkers": "10",
+    "SpotPercent": "60",
     "Subnet": "subnet-0123456789abcdef0",
     "EmrServiceRole": "rental-kpi-emr",
     "EmrInstanceProfile": "rental-kpi-emr-instances",
     "SecurityConfiguration": "rental-kpi-security",
     "CrawlerName": "rental-kpi-crawler",
-    "PersonalData": "false",
+    "IncludePersonalData": "false",
 }
 """A value for every substitution that the template makes: all are strings."""
 

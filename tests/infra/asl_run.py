@@ -34,7 +34,13 @@ class Run:
         self._states = asl.every_state(asl.definition(**substitutions))
         self.variables: dict[str, Any] = {}
         results = {"PinInputs": {"Payload": {"bytes": size}}, "CreateCluster": {"ClusterId": "j-1"}}
-        for name in ("Begin", "NoteRunning", "PinInputs", "ShapeCluster", "CreateCluster"):
+        for name in (
+            "InitializeVariables",
+            "RecordStarted",
+            "PinInputs",
+            "PlanCluster",
+            "CreateCluster",
+        ):
             self.variables |= self._evaluated(self._states[name]["Assign"], results.get(name))
         self.variables |= {"failure": FAILURE, "outcome": "PUBLISHED"}
 

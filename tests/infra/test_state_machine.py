@@ -16,7 +16,7 @@ TOP = MACHINE["States"]
 EVERY = asl.every_state(MACHINE)
 TASKS = {name: state for name, state in EVERY.items() if state["Type"] == "Task"}
 # The way of a failure: on it an error must not hide the first one.
-FAILURE_CHAIN = {"TerminateFailedCluster", "ReportFailure", "NoteFailed"}
+FAILURE_CHAIN = {"TerminateClusterAfterFailure", "ReportFailure", "RecordFailed"}
 
 
 def _uses(state: asl.State, call: str) -> bool:
@@ -52,7 +52,7 @@ def test_every_state_is_reached_and_every_way_leads_to_a_state() -> None:
 
 def test_only_a_published_run_and_the_fail_state_end_an_execution() -> None:
     assert {name for name, state in TOP.items() if not list(asl.ways(state))} == {"Failed"}
-    assert {name for name, state in TOP.items() if state.get("End")} == {"NotePublished"}
+    assert {name for name, state in TOP.items() if state.get("End")} == {"RecordPublished"}
     assert TOP["Failed"]["Type"] == "Fail"
 
 
@@ -101,7 +101,7 @@ def test_no_way_leaves_a_cluster_behind() -> None:
                 last_resort = state["Retry"][0]["ErrorEquals"] == ["States.ALL"]
                 after = "gone" if not way.caught else "lost" if last_resort else "alive"
             open_ends.append((way.to, after))
-    assert {cluster for name, cluster in seen if name == "NotePublished"} == {"gone"}
+    assert {cluster for name, cluster in seen if name == "RecordPublished"} == {"gone"}
     assert {cluster for name, cluster in seen if name == "Failed"} == {"gone", "lost"}
 
 

@@ -43,7 +43,7 @@ def run() -> Run:
 def test_the_jobs_understand_their_steps(
     state: str, program: str, parser: Parser, personal_data: bool
 ) -> None:
-    arguments = Run(PersonalData=str(personal_data).lower()).arguments(state)
+    arguments = Run(IncludePersonalData=str(personal_data).lower()).arguments(state)
     request = {"JobFlowId": arguments["ClusterId"], "Steps": [arguments["Step"]]}
     assert problems("emr", "AddJobFlowSteps", request) == ""
     assert arguments["Step"]["Name"] == program
@@ -55,7 +55,7 @@ def test_the_jobs_understand_their_steps(
     script = f"{SCRIPTS}/{program}.py"
     assert submit == ["spark-submit", "--deploy-mode", "client", "--py-files", zip_file, script]
     options = parser.parse_args(job)
-    assert options.input == f"s3://{BUCKET}/{layout.pinned_folder(RUN_ID)}"
+    assert options.input == f"s3://{BUCKET}/{layout.pinned_prefix(RUN_ID)}"
     assert options.output == f"s3://{BUCKET}"
     assert options.run_id == RUN_ID
     if state == "RunKpis":
@@ -68,7 +68,7 @@ def test_the_steps_name_scripts_that_exist() -> None:
         assert Path(str(module.__file__)).name == f"{module.PROGRAM}.py"
 
 
-@pytest.mark.parametrize("name", ["FindLastCrawl", "StartCrawler", "LookAtCrawl"])
+@pytest.mark.parametrize("name", ["GetPreviousCrawl", "StartCrawler", "GetCrawlStatus"])
 def test_the_crawler_is_the_stacks(name: str, run: Run) -> None:
     operation = "StartCrawler" if name == "StartCrawler" else "GetCrawler"
     assert problems("glue", operation, run.arguments(name)) == ""
@@ -118,14 +118,18 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("end", "status", "told"),
     [
-        ("NotePublished", "PUBLISHED", {}),
-        ("NoteFailed", "FAILED", {"error": FAILURE["error"], "cause": "RunJobs: the step failed"}),
+        ("RecordPublished", "PUBLISHED", {}),
+        (
+            "RecordFailed",
+            "FAILED",
+            {"error": FAILURE["error"], "cause": "RunJobs: the step failed"},
+        ),
     ],
 )
 def test_the_ledger_tells_the_run(
     end: str, status: str, told: Mapping[str, str], run: Run, ledger: Any
 ) -> None:
-    for name in ("NoteRunning", end, end):  # once more, as a retry would
+    for name in ("RecordStarted", end, end):  # once more, as a retry would
         boto3.client("dynamodb", region_name="eu-west-1").update_item(**run.arguments(name))
     (item,) = ledger.scan()["Items"]
     # As long as Step Functions keeps the execution, and no other may have its name.

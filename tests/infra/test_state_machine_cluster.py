@@ -44,7 +44,7 @@ def _workers(request: Mapping[str, Any]) -> tuple[int, int]:
 def test_the_cluster_fits_its_input_and_its_limits(
     size: int, largest: int, spot_share: int
 ) -> None:
-    run = Run(size, LargestCluster=str(largest), SpotSharePercent=str(spot_share))
+    run = Run(size, MaxWorkers=str(largest), SpotPercent=str(spot_share))
     request = run.arguments("CreateCluster")
     assert problems("emr", "RunJobFlow", request) == ""
 
@@ -181,11 +181,11 @@ def test_the_watchdog_and_people_see_the_cluster(run: Run) -> None:
     assert run.arguments("CreateCluster")["VisibleToAllUsers"] is True
 
 
-@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateFailedCluster"])
+@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateClusterAfterFailure"])
 def test_the_cluster_that_was_made_is_the_one_that_is_ended(name: str, run: Run) -> None:
     assert run.arguments(name) == {"ClusterId": "j-1"}
 
 
 def test_the_logs_lie_where_the_failure_report_looks() -> None:
     uri = Run(0).arguments("CreateCluster")["LogUri"]
-    assert layout.step_logs("j-1", "s-1") == urlsplit(uri).path.strip("/") + "/j-1/steps/s-1"
+    assert layout.step_logs_prefix("j-1", "s-1") == urlsplit(uri).path.strip("/") + "/j-1/steps/s-1"

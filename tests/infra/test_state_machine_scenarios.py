@@ -69,7 +69,7 @@ SUCCEEDS = {
         {"PublishResults": [{"status": "SUPERSEDED", "pointer": None}]}, status="SUPERSEDED"
     ),
     "a function says that it is too early": Succeeds(
-        {"PublishResults": [Error("RetryLaterError"), *GOOD["PublishResults"]]},
+        {"PublishResults": [Error("RetryableError"), *GOOD["PublishResults"]]},
         times={"PublishResults": 2},
     ),
     "a function is throttled": Succeeds(
@@ -125,14 +125,14 @@ class Fails:
 FAILS = {
     "the ledger is gone": Fails(
         {"ledger RUNNING": [LEDGER_DOWN], "ledger FAILED": [LEDGER_DOWN]},
-        "NoteRunning",
+        "RecordStarted",
         LEDGER_DOWN.name,
         terminations=0,
     ),
     "an input is gone": Fails(
-        {"PinInputs": [Error("InputGoneError", '{"errorMessage": "users.csv is gone"}')]},
+        {"PinInputs": [Error("InputMissingError", '{"errorMessage": "users.csv is gone"}')]},
         "PinInputs",
-        "InputGoneError",
+        "InputMissingError",
         "users.csv is gone",
         terminations=0,
         times={"PinInputs": 1, "createCluster": 0},
@@ -209,20 +209,20 @@ FAILS = {
         times={"CheckRun": 0},
     ),
     "too many rows are rejected": Fails(
-        {"CheckRun": [Error("RunRefusedError", "12 % are rejected")]},
+        {"CheckRun": [Error("RunRejectedError", "12 % are rejected")]},
         "CheckRun",
-        "RunRefusedError",
+        "RunRejectedError",
         "12 %",
         times={"startCrawler": 0},
     ),
     "the crawler does not exist": Fails(
         {"getCrawler": [Error("Glue.EntityNotFoundException")]},
-        "FindLastCrawl",
+        "GetPreviousCrawl",
         "Glue.EntityNotFoundException",
     ),
     "the crawler stays busy": Fails(
         {"getCrawler": [RUNNING]},
-        "CheckCrawler",
+        "CheckCrawlerState",
         "CrawlerBusy",
         f"RUNNING with another crawl after {MOST_POLLS} looks",
         times={"getCrawler": MOST_POLLS + 1, "startCrawler": 0},
@@ -234,25 +234,25 @@ FAILS = {
     ),
     "the crawl never ends": Fails(
         {"getCrawler": [IDLE, RUNNING]},
-        "CheckCrawl",
+        "CheckCrawlStatus",
         "CrawlNotFinished",
         f"not over after {MOST_POLLS} looks",
         times={"getCrawler": MOST_POLLS + 1},
     ),
     "the crawl cannot be looked at": Fails(
         {"getCrawler": [IDLE, Error("Glue.EntityNotFoundException")]},
-        "LookAtCrawl",
+        "GetCrawlStatus",
         "Glue.EntityNotFoundException",
     ),
     "the crawl fails": Fails(
         {"getCrawler": [IDLE, _crawler("READY", OURS, Status="FAILED", ErrorMessage="no access")]},
-        "CheckCrawl",
+        "CheckCrawlStatus",
         "CrawlFailed",
         "FAILED: no access",
     ),
     "the crawl fails and does not say why": Fails(
         {"getCrawler": [IDLE, _crawler("READY", OURS, Status="CANCELLED")]},
-        "CheckCrawl",
+        "CheckCrawlStatus",
         "CrawlFailed",
         "CANCELLED: ",
     ),
@@ -275,7 +275,7 @@ FAILS = {
     ),
     "the run is published and the ledger is not told": Fails(
         {"ledger PUBLISHED": [LEDGER_DOWN]},
-        "NotePublished",
+        "RecordPublished",
         LEDGER_DOWN.name,
         "The run is PUBLISHED and needs no repetition",
         reported=False,
@@ -350,7 +350,7 @@ def _assert_told(end: Ended, scenario: Fails) -> None:
     """One report with the cluster and the reason, then the same in the ledger, then nothing."""
     (report,) = end.sent("ReportFailure")
     assert report["run_id"] == RUN_ID
-    assert report["batch"] == (None if scenario.state == "NoteRunning" else BATCH["batch"])
+    assert report["batch"] == (None if scenario.state == "RecordStarted" else BATCH["batch"])
     assert report["run_id"] == RUN_ID
     created = scenario.terminations > 0
     assert report["cluster_id"] == ("j-1" if created else None)
@@ -367,5 +367,5 @@ def _assert_told(end: Ended, scenario: Fails) -> None:
 def test_an_input_that_lacks_something_is_told_like_any_failure(engine: Engine) -> None:
     end = engine.run("empty input", GOOD, {})
     assert (end.status, end.error) == ("FAILED", "States.QueryEvaluationError")
-    assert end.cause.startswith("NoteRunning: ")
+    assert end.cause.startswith("RecordStarted: ")
     assert [call for call, _ in end.calls] == ["ReportFailure", "ledger FAILED"]

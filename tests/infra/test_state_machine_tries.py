@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from pipeline.errors import RetryLaterError
+from pipeline.errors import RetryableError
 from tests.infra import asl
 
 MACHINE = asl.definition()
@@ -16,7 +16,7 @@ TOP = MACHINE["States"]
 EVERY = asl.every_state(MACHINE)
 TASKS = {name: state for name, state in EVERY.items() if state["Type"] == "Task"}
 FUNCTIONS = [name for name, task in TASKS.items() if task["Resource"].endswith("lambda:invoke")]
-POLLS = TOP["Begin"]["Assign"]
+POLLS = TOP["InitializeVariables"]["Assign"]
 HOUR = 3600
 LARGEST_HISTORY = 25_000
 
@@ -75,11 +75,11 @@ def _longest(name: str, before: frozenset[str] = frozenset()) -> float:
 
 def _until_created() -> float:
     """The seconds of all waits for a cluster whose creation is throttled, the longest."""
-    [choice] = TOP["CheckCreation"]["Choices"]
+    [choice] = TOP["CheckCreateError"]["Choices"]
     failure = {"error": "EMR", "cause": "ThrottlingException"}
     seconds, throttled = 0.0, 0
     while asl.evaluate(choice["Condition"], {"throttled": throttled, "failure": failure}):
-        wait = TOP["WaitToCreateCluster"]["Seconds"].replace("$random()", "1")
+        wait = TOP["WaitToRetryCreate"]["Seconds"].replace("$random()", "1")
         seconds += asl.evaluate(wait, {"throttled": throttled})
         throttled += 1
     return seconds
@@ -112,7 +112,7 @@ def test_a_job_has_hours_besides_the_start_of_its_cluster(name: str) -> None:
     assert TASKS[name]["TimeoutSeconds"] >= 3 * HOUR
 
 
-@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateFailedCluster"])
+@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateClusterAfterFailure"])
 def test_the_end_of_a_cluster_is_waited_for_until_it_is_seen(name: str) -> None:
     """.sync looks every minute for ten minutes, and then every five."""
     assert TASKS[name]["TimeoutSeconds"] >= 15 * 60
@@ -144,7 +144,7 @@ def test_what_is_retried_is_given_a_minute_to_get_better(name: str) -> None:
 
 def test_a_cluster_is_never_created_again_blindly() -> None:
     assert "Retry" not in TASKS["CreateCluster"]
-    assert [way.to for way in asl.ways(TOP["CreateCluster"]) if way.caught] == ["CheckCreation"]
+    assert [way.to for way in asl.ways(TOP["CreateCluster"]) if way.caught] == ["CheckCreateError"]
 
 
 @pytest.mark.parametrize("name", ["RunTransformation", "RunKpis"])
@@ -155,7 +155,7 @@ def test_a_step_that_failed_or_may_run_is_not_added_again(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_temporary_errors_of_the_functions_are_retried_by_their_name(name: str) -> None:
     """And no others: an error of ours is the same the next time."""
-    assert _retried(name) == {RetryLaterError.__name__} | OF_LAMBDA | OF_FUNCTIONS_THAT_HUNG
+    assert _retried(name) == {RetryableError.__name__} | OF_LAMBDA | OF_FUNCTIONS_THAT_HUNG
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -184,6 +184,6 @@ def test_throttling_and_faults_of_a_service_are_retried_and_refusals_are_not(nam
     assert _retried(name) == temporary | of_sdk | {"States.Timeout"}
 
 
-@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateFailedCluster"])
+@pytest.mark.parametrize("name", ["TerminateCluster", "TerminateClusterAfterFailure"])
 def test_a_cluster_is_told_to_end_until_it_does(name: str) -> None:
     assert _retried(name) == {"States.ALL"}

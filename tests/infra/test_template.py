@@ -27,14 +27,14 @@ def test_the_parameters_are_those_of_the_design() -> None:
         "EmrRelease",
         "PrimaryInstanceType",
         "WorkerInstanceType",
-        "LargestCluster",
-        "SpotSharePercent",
-        "QualityLimitPercent",
-        "PersonalData",
-        "IncompleteAfterHours",
-        "InputDays",
-        "LogDays",
-        "CuratedDays",
+        "MaxWorkers",
+        "SpotPercent",
+        "MaxRejectedPercent",
+        "IncludePersonalData",
+        "IncompleteBatchHours",
+        "InputRetentionDays",
+        "LogRetentionDays",
+        "OutputRetentionDays",
         "LambdaRuntime",
     }
 
@@ -63,7 +63,7 @@ def test_a_function_has_a_log_group_of_its_own(function: str) -> None:
 
 @pytest.mark.parametrize("name", resources("AWS::Logs::LogGroup"))
 def test_a_log_is_kept_as_long_as_its_parameter_says(name: str) -> None:
-    assert resource(name)["RetentionInDays"] == {"Ref": "LogDays"}
+    assert resource(name)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contract.layout import PUBLISHED_RUNS, RAW, scripts
+from contract.layout import PUBLISHED_RUNS_PREFIX, RAW_PREFIX, scripts_prefix
 from tests.infra import asl
 from tests.infra.template import as_list, resource, resources, statements, template
 from tests.infra.template_access import (
@@ -86,16 +86,16 @@ def test_the_disks_of_a_cluster_may_have_the_key_and_nobody_else() -> None:
 @pytest.mark.parametrize(
     ("role", "action", "folder"),
     [
-        ("InstallScriptsRole", "s3:ListBucket", scripts("")),
-        ("InstallScriptsRole", "s3:ListBucketVersions", scripts("")),
-        ("WatchdogRole", "s3:ListBucket", PUBLISHED_RUNS),
+        ("InstallScriptsRole", "s3:ListBucket", scripts_prefix("")),
+        ("InstallScriptsRole", "s3:ListBucketVersions", scripts_prefix("")),
+        ("WatchdogRole", "s3:ListBucket", PUBLISHED_RUNS_PREFIX),
     ],
 )
 def test_a_role_lists_its_folder_and_no_other(role: str, action: str, folder: str) -> None:
     bucket = {"Fn::GetAtt": ["DataBucket", "Arn"]}
     for prefix in (folder, f"{folder}0123abcd/"):
         assert role_may(role, action, bucket, {"s3:prefix": prefix})
-    for prefix in ("", RAW):
+    for prefix in ("", RAW_PREFIX):
         assert not role_may(role, action, bucket, {"s3:prefix": prefix})
 
 

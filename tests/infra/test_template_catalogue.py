@@ -12,7 +12,7 @@ from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from contract.reports import DatasetCounts, TransformationReport
 from pipeline.publication import pointer
-from pipeline.publication.catalogue import QUESTIONS, SQL_FOLDER
+from pipeline.publication.catalog import QUESTIONS, SQL_FOLDER
 from tests.infra.template import resource, resources
 
 CRAWLER = resource("KpiCrawler")
@@ -72,7 +72,7 @@ def test_the_pointers_table_has_what_is_counted_of_a_dataset() -> None:
 def test_the_pointers_table_is_where_the_pointers_lie() -> None:
     """The views read `published_runs`; over another folder they would show no run at all."""
     location = POINTERS["StorageDescriptor"]["Location"]
-    assert location == {"Fn::Sub": f"s3://${{DataBucket}}/{layout.PUBLISHED_RUNS}"}
+    assert location == {"Fn::Sub": f"s3://${{DataBucket}}/{layout.PUBLISHED_RUNS_PREFIX}"}
     view = (SQL_FOLDER / "current_view.sql").read_text(encoding="utf-8")
     assert f"FROM {POINTERS['Name']})" in view
 

@@ -17,16 +17,16 @@ from contract.datasets import DATASETS, USERS
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import (
     KPI_JOB,
-    RAW,
+    RAW_PREFIX,
     TRANSFORMATION_JOB,
-    curated,
-    kpi_output,
-    pinned,
-    published_run,
-    quarantine,
-    report,
-    run_report,
-    scripts,
+    curated_prefix,
+    job_report_key,
+    kpi_prefix,
+    pinned_key,
+    publication_key,
+    quarantine_prefix,
+    run_report_key,
+    scripts_prefix,
 )
 from tests.infra.template import PROJECT, resource
 
@@ -39,16 +39,16 @@ UPLOADS = [name for name in EVENTS if name.startswith("upload_")]
 STATUS_CHANGES = [name for name in EVENTS if name.startswith("status_")]
 
 OWN_WRITES = [
-    *(pinned(dataset, RUN) for dataset in DATASETS),
-    *(f"{curated(dataset, RUN)}/part-0.parquet" for dataset in DATASETS),
-    *(f"{quarantine(dataset, RUN)}/part-0.parquet" for dataset in DATASETS),
-    *(f"{kpi_output(table, RUN)}/part-0.parquet" for table in KPI_TABLES),
-    report(TRANSFORMATION_JOB, RUN),
-    report(KPI_JOB, RUN),
-    published_run("2026-11-23T19:00:31.123456Z", RUN),
+    *(pinned_key(dataset, RUN) for dataset in DATASETS),
+    *(f"{curated_prefix(dataset, RUN)}/part-0.parquet" for dataset in DATASETS),
+    *(f"{quarantine_prefix(dataset, RUN)}/part-0.parquet" for dataset in DATASETS),
+    *(f"{kpi_prefix(table, RUN)}/part-0.parquet" for table in KPI_TABLES),
+    job_report_key(TRANSFORMATION_JOB, RUN),
+    job_report_key(KPI_JOB, RUN),
+    publication_key("2026-11-23T19:00:31.123456Z", RUN),
     "athena_results/0d0f7c1e.csv",
-    run_report(RUN, "email.txt"),
-    f"{scripts('0123abcd')}/jobs.zip",
+    run_report_key(RUN, "email.txt"),
+    f"{scripts_prefix('0123abcd')}/jobs.zip",
     "logs/emr/j-1/steps/s-1/stderr.gz",
 ]
 
@@ -90,7 +90,9 @@ def test_an_upload_comes_to_receive_upload(name: str) -> None:
     assert _matches("UploadRule", _event(name))
 
 
-@pytest.mark.parametrize("key", [f"{RAW}users.csv", f"{RAW}2026-11/users.csv", f"{RAW}a b+ü.txt"])
+@pytest.mark.parametrize(
+    "key", [f"{RAW_PREFIX}users.csv", f"{RAW_PREFIX}2026-11/users.csv", f"{RAW_PREFIX}a b+ü.txt"]
+)
 def test_whatever_is_dropped_comes_to_receive_upload(key: str) -> None:
     assert _matches("UploadRule", _upload(key))
 
@@ -101,7 +103,7 @@ def test_what_the_pipeline_writes_starts_nothing(key: str) -> None:
 
 
 def test_other_buckets_and_other_events_start_nothing() -> None:
-    key = f"{RAW}{USERS.file}"
+    key = f"{RAW_PREFIX}{USERS.file}"
     assert not _matches("UploadRule", _upload(key, bucket="another"))
     assert not _matches("UploadRule", _upload(key) | {"detail-type": "Object Deleted"})
 

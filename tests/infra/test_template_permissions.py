@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contract.layout import RAW
+from contract.layout import RAW_PREFIX
 from tests.infra.template import (
     FUNCTION,
     actions,
@@ -121,7 +121,7 @@ def _may(role: str, action: str) -> set[str]:
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_but_people_writes_where_files_are_dropped(role: str) -> None:
     written = _may(role, "s3:PutObject") | _may(role, "s3:DeleteObject")
-    assert not [key for key in written if key.startswith(RAW.rstrip("/"))]
+    assert not [key for key in written if key.startswith(RAW_PREFIX.rstrip("/"))]
 
 
 def test_roles_are_passed_to_the_services_that_they_are_for() -> None:

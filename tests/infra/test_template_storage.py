@@ -30,20 +30,20 @@ def _folder(key: str) -> str:
 
 # How long what lies there is kept: by the parameter whose description says so.
 DAYS = {
-    layout.RAW: "InputDays",
-    _folder(layout.pinned_folder("run")): "InputDays",
-    _folder(layout.step_logs("j-1", "s-1")): "LogDays",
-    ANSWERS["OutputLocation"]["Fn::Sub"].removeprefix("s3://${DataBucket}/"): "LogDays",
-    _folder(layout.curated(USERS, "run")): "CuratedDays",
-    _folder(layout.quarantine(USERS, "run")): "CuratedDays",
-    _folder(layout.kpi_output(DAILY_METRICS, "run")): "CuratedDays",
-    _folder(layout.run_report("run", "email.txt")): "CuratedDays",
+    layout.RAW_PREFIX: "InputRetentionDays",
+    _folder(layout.pinned_prefix("run")): "InputRetentionDays",
+    _folder(layout.step_logs_prefix("j-1", "s-1")): "LogRetentionDays",
+    ANSWERS["OutputLocation"]["Fn::Sub"].removeprefix("s3://${DataBucket}/"): "LogRetentionDays",
+    _folder(layout.curated_prefix(USERS, "run")): "OutputRetentionDays",
+    _folder(layout.quarantine_prefix(USERS, "run")): "OutputRetentionDays",
+    _folder(layout.kpi_prefix(DAILY_METRICS, "run")): "OutputRetentionDays",
+    _folder(layout.run_report_key("run", "email.txt")): "OutputRetentionDays",
 }
 # Readers find the published run there, and reruns the jobs: small, and never out of date.
 STAYS = {
-    layout.PUBLISHED_RUNS,
-    _folder(layout.report(layout.KPI_JOB, "run")),
-    _folder(layout.scripts("0123abcd")),
+    layout.PUBLISHED_RUNS_PREFIX,
+    _folder(layout.job_report_key(layout.KPI_JOB, "run")),
+    _folder(layout.scripts_prefix("0123abcd")),
 }
 
 
@@ -69,7 +69,7 @@ def test_no_rule_reaches_what_readers_and_reruns_need() -> None:
 def test_what_has_expired_does_not_live_on_as_an_old_version(prefix: str) -> None:
     """Only a dropped file does: a run may be repeated from a version that was overwritten."""
     days = EXPIRING[prefix]["NoncurrentVersionExpiration"]["NoncurrentDays"]
-    assert days == ({"Ref": "InputDays"} if prefix == layout.RAW else 1)
+    assert days == ({"Ref": "InputRetentionDays"} if prefix == layout.RAW_PREFIX else 1)
 
 
 def test_leftovers_do_not_stay_for_ever() -> None:

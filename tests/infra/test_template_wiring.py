@@ -59,7 +59,7 @@ def test_a_placeholder_of_the_state_machine_is_what_its_name_says(name: str) -> 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_functions_variables_are_its_settings(function: str) -> None:
-    fields = dataclasses.fields(getattr(settings, function.removesuffix("Function")))
+    fields = dataclasses.fields(getattr(settings, f"{function.removesuffix('Function')}Settings"))
     variables = resource(function)["Environment"]["Variables"]
     assert set(variables) == {field.name.upper() for field in fields}
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from local.spark.job_runner import Request, run_jobs
+from local.spark.job_runner import JobsRequest, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS
 from sample_data import write_sample
 from tests.oracle import expected
@@ -101,7 +101,7 @@ def test_killed_jobs_harm_no_earlier_run(
             killed.append(job)
             os.killpg(_Recorded.by_program[job], signal.SIGKILL)
 
-    ends = run_jobs(Request(tmp_path, output, "second", "1g"), kill)
+    ends = run_jobs(JobsRequest(tmp_path, output, "second", "1g"), kill)
     assert set(killed) == {job for job, (code, _) in ends.items() if code != 0} == set(ENTRY_POINTS)
     assert contents(output, without="second") == before
     assert not (output / "runs" / "second").exists()

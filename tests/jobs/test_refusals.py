@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.spark.job_runner import Request, check_request, run_jobs
+from local.spark.job_runner import JobsRequest, check_request, run_jobs
 from sample_data import write_sample
 
 
@@ -20,7 +20,7 @@ def source(tmp_path: Path) -> Path:
 
 def _refusal(source: Path, output: Path, run_id: str = "r1") -> list[str]:
     with pytest.raises(UserError) as caught:
-        check_request(Request(source, output, run_id, "1g"))
+        check_request(JobsRequest(source, output, run_id, "1g"))
     return str(caught.value).splitlines()
 
 
@@ -51,17 +51,17 @@ def test_a_run_id_that_is_taken_or_none(source: Path, tmp_path: Path) -> None:
 
 
 def test_good_files_are_not_refused(source: Path, tmp_path: Path) -> None:
-    assert check_request(Request(source, tmp_path / "out", "r1", "1g")) == []
+    assert check_request(JobsRequest(source, tmp_path / "out", "r1", "1g")) == []
 
 
 def test_an_unexpected_column_is_a_warning(source: Path, tmp_path: Path) -> None:
     file = source / "locations.csv"
     file.write_text(file.read_text().replace("longitude\n", "longitude,note\n"))
-    [warning] = check_request(Request(source, tmp_path / "out", "r1", "1g"))
+    [warning] = check_request(JobsRequest(source, tmp_path / "out", "r1", "1g"))
     assert warning == "locations.csv: unexpected column `note` is ignored"
 
 
 def test_an_output_that_is_a_file(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(UserError, match="out cannot be written: Not a directory"):
-        run_jobs(Request(source, tmp_path / "out", "r1", "1g"), lambda *_: None)
+        run_jobs(JobsRequest(source, tmp_path / "out", "r1", "1g"), lambda *_: None)

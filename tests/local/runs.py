@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.datasets import DATASETS
-from contract.layout import report
+from contract.layout import job_report_key
 from tests.local.stack import Stack
 from tests.support.events import load_event
 from tests.support.waiting import wait_until
@@ -40,7 +40,7 @@ def read(stack: Stack, key: str) -> bytes:
 
 def read_report(stack: Stack, job: str, run_id: str) -> dict[str, Any]:
     """What a job counted, without the run's id, which is checked."""
-    found: dict[str, Any] = json.loads(read(stack, report(job, run_id)))
+    found: dict[str, Any] = json.loads(read(stack, job_report_key(job, run_id)))
     assert found.pop("run_id") == run_id
     return found
 

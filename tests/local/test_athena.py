@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.publication.catalogue import questions, row_counts
+from pipeline.publication.catalog import questions, row_counts
 from tests.functional.test_sql import FILES
 from tests.local.lake import COLUMNS, DATABASE, Lake, names, parquet
 from tests.local.two_runs import OTHER, RUN, two_runs

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.publication.catalogue import row_counts, views
+from pipeline.publication.catalog import row_counts, views
 from tests.local.lake import COLUMNS, DATABASE, Lake, without
 from tests.local.two_runs import RUN, two_runs
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLife
-from local.extensions.emr.validation import RefusedError, check_new_cluster, check_steps
+from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLifecycle
+from local.extensions.emr.validation import ValidationError, check_new_cluster, check_steps
 from tests.local.emr_lab import request, shell
 from tests.support.waiting import wait_until
 
@@ -53,7 +53,7 @@ def _instances(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_cluster_that_emr_would_not_make_is_refused(asked: dict[str, Any], words: str) -> None:
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(ValidationError, match=words):
         check_new_cluster(asked)
 
 
@@ -64,7 +64,7 @@ def test_a_cluster_as_the_state_machine_asks_for_is_not_refused() -> None:
 @pytest.mark.parametrize("action", ["TERMINATE_CLUSTER", "TERMINATE_JOB_FLOW", "CANCEL_AND_WAIT"])
 def test_only_continue_goes_with_steps_side_by_side(action: str) -> None:
     check_steps([shell("true", action)], level=1)
-    with pytest.raises(RefusedError, match="has to be CONTINUE"):
+    with pytest.raises(ValidationError, match="has to be CONTINUE"):
         check_steps([shell("true", action)], level=2)
 
 
@@ -115,7 +115,7 @@ class _Cluster:
             Status={"State": "STARTING", "Timeline": {}},
         )
         self.steps = [_step(f"s-{number}", action) for number, action in enumerate(steps)]
-        self.life = ClusterLife(
+        self.life = ClusterLifecycle(
             self.record, self.steps, self._make, lambda: problem, start_seconds, idle_seconds
         )
         self._thread = threading.Thread(target=self.life.live, daemon=True)
@@ -263,7 +263,7 @@ def test_a_cluster_without_more_steps_ends_if_nothing_keeps_it(make: MakeCluster
     cluster.fakes["s-0"].end()
     cluster.wait("COMPLETED", cluster="TERMINATED")
     assert cluster.record["Status"]["StateChangeReason"]["Code"] == "ALL_STEPS_COMPLETED"
-    with pytest.raises(RefusedError, match="may not be modified"):
+    with pytest.raises(ValidationError, match="may not be modified"):
         cluster.life.require_open()
 
 

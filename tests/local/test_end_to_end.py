@@ -185,7 +185,7 @@ def test_rows_beyond_the_limit_keep_a_run_from_readers(published: Stack, tmp_pat
     before, seen = pointers(stack), ask(stack, "SELECT * FROM transaction_metrics")
     stack.drop(tmp_path, "filthy")
     execution = stack.wait_for_run("filthy")
-    assert (execution["status"], execution["error"]) == ("FAILED", "RunRefusedError")
+    assert (execution["status"], execution["error"]) == ("FAILED", "RunRejectedError")
     assert execution["cause"].startswith("CheckRun: ")
     assert "PublishResults" not in stack.states(execution["executionArn"])
     assert pointers(stack) == before

@@ -134,7 +134,7 @@ def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) 
             "uncrawled",
             "CrawlerRole",
             "Tables",
-            "CheckCrawl",
+            "CheckCrawlStatus",
             "CrawlFailed",
             "ended FAILED: ",
         ),

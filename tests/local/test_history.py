@@ -29,11 +29,11 @@ def previous(execution: dict[str, Any]) -> dict[str, int]:
 
 def test_each_event_follows_the_one_before(execution: dict[str, Any]) -> None:
     def run() -> None:
-        for kind in ("Begin", "End"):
+        for kind in ("InitializeVariables", "End"):
             add(execution, kind)
 
     Context().run(run)
-    assert previous(execution) == {"Begin": 0, "End": 2}
+    assert previous(execution) == {"InitializeVariables": 0, "End": 2}
     assert execution["events"][-1]["stateEnteredEventDetails"] == {"name": "End"}
 
 
@@ -60,11 +60,11 @@ def test_an_execution_within_another_begins_anew(execution: dict[str, Any]) -> N
     inner: dict[str, Any] = {"executionArn": "arn:of:inner", "events": [{"id": 1}]}
 
     def run() -> None:
-        add(execution, "Begin")
-        add(inner, "Begin")
+        add(execution, "InitializeVariables")
+        add(inner, "InitializeVariables")
 
     Context().run(run)
-    assert previous(inner) == {"Begin": 0}
+    assert previous(inner) == {"InitializeVariables": 0}
 
 
 def test_no_number_is_given_twice(execution: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ MODULE = "ministack.services.stepfunctions"
 @pytest.fixture(autouse=True)
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The emulator's module as it is, before and after the test."""
-    target = patches.found(MODULE, "reset")
+    target = patches.resolve(MODULE, "reset")
     monkeypatch.setattr(patches, "_replaced", {})
     yield
     sys.modules[MODULE].reset = target  # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ def _run_apart(code: str) -> None:
 
 
 def test_a_name_that_is_gone_is_told_with_addition_and_version() -> None:
-    with pytest.raises(patches.JointError) as told:
+    with pytest.raises(patches.PatchError) as told:
         patches.replace(MODULE, "no_such_thing", other)
     assert __name__ in str(told.value)
     assert f"{MODULE}.no_such_thing" in str(told.value)
@@ -60,24 +60,24 @@ def test_a_name_that_is_gone_is_told_with_addition_and_version() -> None:
 
 def test_other_parameters_are_told() -> None:
     with pytest.raises(
-        patches.JointError, match=r"_start_execution of MiniStack .* takes \('data',"
+        patches.PatchError, match=r"_start_execution of MiniStack .* takes \('data',"
     ):
         patches.replace(MODULE, "_start_execution", other, ("data", "more"))
 
 
 def test_a_table_that_is_none_is_told() -> None:
-    with pytest.raises(patches.JointError, match="is no dict"):
+    with pytest.raises(patches.PatchError, match="is no dict"):
         patches.add_entry(MODULE, "logger", "key", other)
 
 
 def test_what_stood_there_is_given_back_each_time() -> None:
-    original = patches.found(MODULE, "reset")
+    original = patches.resolve(MODULE, "reset")
     assert patches.replace(MODULE, "reset", other) is original
     assert patches.replace(MODULE, "reset", other) is original
-    assert patches.found(MODULE, "reset") is other
+    assert patches.resolve(MODULE, "reset") is other
 
 
 def test_two_additions_in_one_place_are_told() -> None:
     patches.replace(MODULE, "reset", other)
-    with pytest.raises(patches.JointError, match="already replaced by"):
+    with pytest.raises(patches.PatchError, match="already replaced by"):
         patches.replace(MODULE, "reset", pytest.fail)

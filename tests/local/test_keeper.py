@@ -57,7 +57,7 @@ def test_the_pipe_that_closes_ends_all(kept: subprocess.Popen[bytes], tmp_path: 
 
 
 def test_it_can_be_ended_at_once(kept: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    supervisor.end(kept.pid)
+    supervisor.terminate_group(kept.pid)
     assert _all_ended(tmp_path)
 
 
@@ -68,7 +68,7 @@ def test_where_processes_may_not_be_looked_at_the_group_ends(
     assert apart is not None
     with monkeypatch.context() as patch:
         patch.setattr(psutil.Process, "children", _denied)
-        supervisor.end(kept.pid)
+        supervisor.terminate_group(kept.pid)
     assert is_alive(apart)
     psutil.Process(apart).kill()
     assert _all_ended(tmp_path)

@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any
         *("_run_execution", "_fail_execution", "_error_matches", "_invoke_resource"),
         *("_run_parallel_branches", "_run_sub_machine", "_execute_task"),
     ):
-        monkeypatch.setattr(f"{MODULE}.{name}", patches.found(MODULE, name))
+        monkeypatch.setattr(f"{MODULE}.{name}", patches.resolve(MODULE, name))
     monkeypatch.setattr(patches, "_replaced", {})
     executions.install()
     parallel.install()
@@ -35,17 +35,19 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any
 
     def ended(machine: dict[str, Any], given: dict[str, Answer]) -> dict[str, Any]:
         tasks.update(given)
-        create = patches.found(MODULE, "_create_state_machine")
+        create = patches.resolve(MODULE, "_create_state_machine")
         made = create({"name": "any", "definition": json.dumps(machine), "roleArn": ROLE})
         arn = json.loads(made[2])["stateMachineArn"]
-        started = patches.found(MODULE, "_start_execution")({"stateMachineArn": arn, "input": "{}"})
+        started = patches.resolve(MODULE, "_start_execution")(
+            {"stateMachineArn": arn, "input": "{}"}
+        )
         name = json.loads(started[2])["executionArn"]
-        execution: dict[str, Any] = patches.found(MODULE, "_executions")[name]
+        execution: dict[str, Any] = patches.resolve(MODULE, "_executions")[name]
         assert wait_until(lambda: execution["status"] != "RUNNING", 20)
         return execution
 
     yield ended
-    patches.found(MODULE, "reset")()
+    patches.resolve(MODULE, "reset")()
 
 
 def machine(*branches: str, **more: Any) -> dict[str, Any]:

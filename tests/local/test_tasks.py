@@ -318,7 +318,7 @@ def test_no_catch_sees_a_runtime_error(machines: Machines) -> None:
     ("sid", "state", "action"),
     [
         ("Functions", "PinInputs", "lambda:InvokeFunction"),
-        ("Ledger", "NoteRunning", "dynamodb:UpdateItem"),
+        ("Ledger", "RecordStarted", "dynamodb:UpdateItem"),
     ],
 )
 def test_a_permission_that_the_pipelines_role_lacks_fails_its_task(
@@ -351,8 +351,8 @@ def test_the_pipeline_is_refused_without_what_step_functions_itself_needs(
 def test_a_run_whose_input_is_gone_fails_by_its_functions_error(stack: Stack) -> None:
     execution = stack.start("gone-00000000000000000000")
     ended = stack.wait_for_end(execution)
-    assert (ended["status"], ended["error"]) == ("FAILED", "InputGoneError")
-    assert stack.states(execution)[-3:] == ["ReportFailure", "NoteFailed", "Failed"]
+    assert (ended["status"], ended["error"]) == ("FAILED", "InputMissingError")
+    assert stack.states(execution)[-3:] == ["ReportFailure", "RecordFailed", "Failed"]
 
 
 def test_an_aborted_run_wakes_the_watchdog(stack: Stack) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from local.cloud import running
-from pipeline.publication.catalogue import views
+from pipeline.publication.catalog import views
 from tests.local.lake import COLUMNS, Lake, make_lake
 
 RUN, OTHER = "2026-11-run", "2026-12-other"

@@ -9,21 +9,31 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
+from contract.field_formats import (
+    BooleanFormat,
+    DecimalFormat,
+    FieldFormat,
+    IntegerFormat,
+    TextFormat,
+    TimestampFormat,
+)
 from spark.cleaning.conversion import converted, trimmed
 
-AMOUNT = Decimal(12, 2, 0)
-LATITUDE = Decimal(9, 6, -90, 90, rounded=True)
-DAY = Moment("yyyy-MM-dd")
-SECOND = Moment("dd-MM-yyyy HH:mm:ss")
+AMOUNT = DecimalFormat(12, 2, 0)
+LATITUDE = DecimalFormat(9, 6, -90, 90, rounded=True)
+DAY = TimestampFormat("yyyy-MM-dd")
+SECOND = TimestampFormat("dd-MM-yyyy HH:mm:ss")
 
-CASES: list[tuple[Kind, dict[str, object]]] = [
-    (Text(), {"12e4567890": "12e4567890", "0012": "0012", "a\\b": "a\\b"}),
-    (Text(case="lower"), {"Ä@B": "ä@b"}),
-    (Text(case="upper"), {"ca": "CA"}),
-    (Text(pattern="[0-9]{5}"), {"00501": "00501", "501": None, "00501\n": None, "١٢٣٤٥": None}),
-    (Flag(), {"0": False, "1": True, "2": None, "true": None}),
-    (Integer(), {"02147483647": 2147483647, "2147483648": None, "-1": None, "1.0": None}),
+CASES: list[tuple[FieldFormat, dict[str, object]]] = [
+    (TextFormat(), {"12e4567890": "12e4567890", "0012": "0012", "a\\b": "a\\b"}),
+    (TextFormat(case="lower"), {"Ä@B": "ä@b"}),
+    (TextFormat(case="upper"), {"ca": "CA"}),
+    (
+        TextFormat(pattern="[0-9]{5}"),
+        {"00501": "00501", "501": None, "00501\n": None, "١٢٣٤٥": None},
+    ),
+    (BooleanFormat(), {"0": False, "1": True, "2": None, "true": None}),
+    (IntegerFormat(), {"02147483647": 2147483647, "2147483648": None, "-1": None, "1.0": None}),
     (
         AMOUNT,
         {
@@ -44,7 +54,7 @@ CASES: list[tuple[Kind, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("kind", "values"), CASES, ids=lambda value: str(value)[:40])
-def test_conversion(spark: SparkSession, kind: Kind, values: dict[str, object]) -> None:
+def test_conversion(spark: SparkSession, kind: FieldFormat, values: dict[str, object]) -> None:
     texts = spark.createDataFrame([(text,) for text in values], "text string")
     # Collecting a timestamp turns it into local time; as text it stays what it is.
     value = converted(F.col("text"), kind)

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from contract.datasets import RENTALS
 from contract.kpi_tables import KPI_TABLES, VEHICLE_METRICS
 from spark import kpi_tables
-from spark.tables import conformed
+from spark.tables import cast_to_schema
 
 DAY = date(2024, 5, 31)
 
@@ -58,7 +58,7 @@ def test_unknown_vehicles_share_a_row_and_lose_no_revenue(frames: dict[str, Data
 
 def test_half_a_cent_is_rounded_up_and_hours_only_at_the_end(frames: dict[str, DataFrame]) -> None:
     table = kpi_tables.vehicle_metrics(frames["rentals"], frames["vehicles"])
-    basic = conformed(table, VEHICLE_METRICS.columns).where("brand = 'Kia'")
+    basic = cast_to_schema(table, VEHICLE_METRICS.columns).where("brand = 'Kia'")
     # 0.03 / 2 = 0.015; 18 s are 0.005 h, though each rental's own hours are 0.00
     columns = ("average_transaction", "total_rental_hours", "avg_rental_duration")
     assert _rows(basic, *columns) == {(Decimal("0.02"), Decimal("0.01"), Decimal("0.00"))}
@@ -100,4 +100,4 @@ def test_functions_give_the_contract_s_columns(frames: dict[str, DataFrame]) -> 
     ]
     for table, frame in zip(KPI_TABLES, made, strict=True):
         assert set(frame.columns) == {name for name, _ in table.columns}
-        conformed(frame, table.columns)
+        cast_to_schema(frame, table.columns)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from contract.datasets import Column, Dataset
-from contract.field_formats import Text
+from contract.datasets import Dataset, InputColumn
+from contract.field_formats import TextFormat
 from spark.errors import InputError
 from spark.reading.csv_reader import read_headers, read_rows
 from tests.oracle.records import records
@@ -20,7 +20,7 @@ PAIRS = Dataset(
     name="pairs",
     file="pairs.csv",
     key="a",
-    columns=(Column("a", Text()), Column("b", Text())),
+    columns=(InputColumn("a", TextFormat()), InputColumn("b", TextFormat())),
     multiline=True,
 )
 # What a hand or a broken program could put side by side.

@@ -77,7 +77,7 @@ class FakeAthena:
         for dataset in DATASETS:
             self._make(dataset.name, dataset.curated_columns)
         for table in KPI_TABLES:
-            self._make(table.name, table.columns_of_run(personal_data=True))
+            self._make(table.name, table.columns_for(personal_data=True))
         self.database.execute(_POINTERS)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,4 +29,4 @@ def assert_kpis(output: Path, run_id: str, truth: Expected, personal_data: bool 
     for table in KPI_TABLES:
         folder = output / "kpi_output" / table.name / f"run_id={run_id}"
         assert read_table(folder) == by_content(truth.tables[table.name])
-        assert column_types(folder) == dict(table.columns_of_run(personal_data))
+        assert column_types(folder) == dict(table.columns_for(personal_data))

@@ -81,17 +81,23 @@ def _local(uri: str) -> Path:
 def _write_accepted(found: Expected, output: Path, run_id: str) -> None:
     for dataset in DATASETS:
         columns = dataset.curated_columns
-        _write(output / layout.curated(dataset, run_id), columns, found.accepted[dataset.name])
+        _write(
+            output / layout.curated_prefix(dataset, run_id), columns, found.accepted[dataset.name]
+        )
         texts = [(name, "string") for name in (*dataset.column_names, "raw_record")]
         columns = (*texts, ("reject_reasons", "VARCHAR[]"))
-        _write(output / layout.quarantine(dataset, run_id), columns, found.rejected[dataset.name])
+        _write(
+            output / layout.quarantine_prefix(dataset, run_id),
+            columns,
+            found.rejected[dataset.name],
+        )
     _report(output, layout.TRANSFORMATION_JOB, run_id, found.transformation)
 
 
 def _write_kpis(found: Expected, output: Path, options: argparse.Namespace) -> None:
     for table in KPI_TABLES:
-        columns = table.columns_of_run(options.personal_data)
-        _write(output / layout.kpi_output(table, options.run_id), columns, found.tables[table.name])
+        columns = table.columns_for(options.personal_data)
+        _write(output / layout.kpi_prefix(table, options.run_id), columns, found.tables[table.name])
     _report(output, layout.KPI_JOB, options.run_id, found.kpis)
 
 
@@ -112,7 +118,7 @@ def _write(folder: Path, columns: Sequence[tuple[str, str]], rows: list[dict[str
 
 
 def _report(output: Path, job: str, run_id: str, report: dict[str, Any]) -> None:
-    path = output / layout.report(job, run_id)
+    path = output / layout.job_report_key(job, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"run_id": run_id, **report}))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from contract.codes import WARNINGS
 from contract.kpi_tables import KPI_TABLES
-from contract.layout import KPI_JOB, TRANSFORMATION_JOB, report
+from contract.layout import KPI_JOB, TRANSFORMATION_JOB, job_report_key
 from contract.reports import DatasetCounts, KpiReport, TableTotals, TransformationReport
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
@@ -50,22 +50,22 @@ def kpi_report(run_id: str = RUN) -> KpiReport:
 def put_reports(
     cloud: Cloud, transformation: TransformationReport, kpis: KpiReport, run_id: str = RUN
 ) -> None:
-    cloud.put(report(TRANSFORMATION_JOB, run_id), transformation.to_json().encode())
-    cloud.put(report(KPI_JOB, run_id), kpis.to_json().encode())
+    cloud.put(job_report_key(TRANSFORMATION_JOB, run_id), transformation.to_json().encode())
+    cloud.put(job_report_key(KPI_JOB, run_id), kpis.to_json().encode())
 
 
 def changed_dataset(
-    report: TransformationReport, dataset: str, **counts: Any
+    job_report_key: TransformationReport, dataset: str, **counts: Any
 ) -> TransformationReport:
     """The report with other counts of one dataset."""
-    changed = replace(report.datasets[dataset], **counts)
-    return replace(report, datasets={**report.datasets, dataset: changed})
+    changed = replace(job_report_key.datasets[dataset], **counts)
+    return replace(job_report_key, datasets={**job_report_key.datasets, dataset: changed})
 
 
-def changed_table(report: KpiReport, table: str, **totals: Any) -> KpiReport:
+def changed_table(job_report_key: KpiReport, table: str, **totals: Any) -> KpiReport:
     """The report with other totals of one table."""
-    changed = replace(report.tables[table], **totals)
-    return replace(report, tables={**report.tables, table: changed})
+    changed = replace(job_report_key.tables[table], **totals)
+    return replace(job_report_key, tables={**job_report_key.tables, table: changed})
 
 
 def finish_run(

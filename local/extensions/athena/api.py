@@ -24,7 +24,7 @@ from local.extensions.athena.sql import MalformedQueryError, QueryError, is_quer
 from local.extensions.athena.tables import TooMuchScannedError
 from local.extensions.athena.values import csv_rows
 from local.extensions.patching.caller import Caller, UnknownCallerError, caller_of
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.patching.responses import Answer, accepted, refused
 from local.extensions.s3.files import split_location
 
@@ -63,10 +63,10 @@ async def _handle_request(
         original = _originals["handle_request"](method, path, headers, body, query_params)
         answer: Answer = await original
         return answer
-    found("ministack.services.athena", "_ensure_default_workgroup")()
+    resolve("ministack.services.athena", "_ensure_default_workgroup")()
     # In a thread, since it asks this very server for more.
     respond = partial(_respond, ours, body, headers, query_params)
-    ours_answer: Answer = await found("ministack.core.concurrency", "run_reentrant")(respond)
+    ours_answer: Answer = await resolve("ministack.core.concurrency", "run_reentrant")(respond)
     return ours_answer
 
 
@@ -95,7 +95,7 @@ def _start(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
     settings = _workgroup(request.get("WorkGroup", "primary"))
     output = _output(request, settings)
     _look_at_bucket(output, caller)
-    executions = found("ministack.services.athena", "_executions")
+    executions = resolve("ministack.services.athena", "_executions")
     token = request.get("ClientRequestToken")
     context = request.get("QueryExecutionContext", {})
     query_id = str(uuid4())
@@ -134,14 +134,14 @@ def _start(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
                 return {"QueryExecutionId": known["QueryExecutionId"]}
         executions[query_id] = execution
         _runs[query_id] = run
-    found("ministack.core.concurrency", "spawn_background")(
+    resolve("ministack.core.concurrency", "spawn_background")(
         _execute, execution, run, thread_name=f"athena-{query_id}"
     )
     return {"QueryExecutionId": query_id}
 
 
 def _workgroup(name: str) -> dict[str, Any]:
-    group = found("ministack.services.athena", "_workgroups").get(name)
+    group = resolve("ministack.services.athena", "_workgroups").get(name)
     if group is None:
         raise _InvalidRequestError(f"WorkGroup {name} is not found.")
     if group.get("State") == "DISABLED":
@@ -273,7 +273,7 @@ def _results(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
 
 def _execution(request: dict[str, Any]) -> dict[str, Any]:
     query_id = request.get("QueryExecutionId", "")
-    executions = found("ministack.services.athena", "_executions")
+    executions = resolve("ministack.services.athena", "_executions")
     execution: dict[str, Any] | None = executions.get(query_id)
     if execution is None:
         raise _InvalidRequestError(f"QueryExecution {query_id} was not found")

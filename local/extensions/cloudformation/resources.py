@@ -7,7 +7,7 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from local.extensions.patching.patches import add_entry, found
+from local.extensions.patching.patches import add_entry, resolve
 
 _MODULE = "ministack.services.cloudformation.provisioners"
 Properties = dict[str, Any]
@@ -63,7 +63,7 @@ def _delete_query(query_id: str, _: Properties) -> None:
 
 def _athena(function: str, request: Properties) -> dict[str, Any]:
     # Not over HTTP: the stack is made on the thread that would have to answer.
-    status, _, body = found("ministack.services.athena", function, ("data",))(request)
+    status, _, body = resolve("ministack.services.athena", function, ("data",))(request)
     answer: dict[str, Any] = json.loads(body) if body else {}
     if status >= HTTPStatus.BAD_REQUEST:
         raise ValueError(answer.get("Message") or answer.get("message"))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from local.extensions.emr.validation import RefusedError
+from local.extensions.emr.validation import ValidationError
 
 _log = logging.getLogger("emr")
 
@@ -39,7 +39,7 @@ class RunningStep(Protocol):
 
 
 @dataclass(frozen=True)
-class Ending:
+class ClusterEnd:
     """Why a cluster ends: EMR's code and words, and whether that is an error."""
 
     code: str
@@ -47,9 +47,9 @@ class Ending:
     is_error: bool = False
 
 
-USER_REQUEST = Ending(_USER_REQUEST, "Terminated by user request")
-_DONE = Ending("ALL_STEPS_COMPLETED", "Steps completed")
-_STEP_FAILED = Ending("STEP_FAILURE", "Shut down as step failed", is_error=True)
+USER_REQUEST = ClusterEnd(_USER_REQUEST, "Terminated by user request")
+_DONE = ClusterEnd("ALL_STEPS_COMPLETED", "Steps completed")
+_STEP_FAILED = ClusterEnd("STEP_FAILURE", "Shut down as step failed", is_error=True)
 
 
 def set_state(record: Record, state: str, reason: Record | None = None, **times: float) -> None:
@@ -66,7 +66,7 @@ def set_state(record: Record, state: str, reason: Record | None = None, **times:
     }
 
 
-class ClusterLife:
+class ClusterLifecycle:
     """The life of the cluster that MiniStack's `record` and `steps` describe."""
 
     def __init__(
@@ -90,7 +90,7 @@ class ClusterLife:
         self._idle_seconds = idle_seconds
         self._idle_since = 0.0
         self._running: dict[str, RunningStep] = {}
-        self._ending: Ending | None = None
+        self._ending: ClusterEnd | None = None
         self._changed = threading.Condition()
 
     @contextmanager
@@ -103,11 +103,11 @@ class ClusterLife:
     def require_open(self) -> None:
         """RefusedError if it takes no steps any more."""
         if self._ending or self._record["Status"]["State"] in _CLOSED:
-            raise RefusedError(
+            raise ValidationError(
                 "A job flow that is shutting down, terminated, or finished may not be modified."
             )
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: ClusterEnd) -> None:
         """Begin to end; the first reason counts."""
         with self.changing():
             if self._ending is None:
@@ -145,7 +145,7 @@ class ClusterLife:
                 self._go_on()
         except Exception:  # noqa: BLE001 - logged; no cluster stays as it is because of a bug
             _log.exception("cluster %s", self._record["Id"])
-            self.end(Ending("INTERNAL_ERROR", "An internal error occurred.", is_error=True))
+            self.end(ClusterEnd("INTERNAL_ERROR", "An internal error occurred.", is_error=True))
         self._finish()
 
     def _start(self) -> None:
@@ -154,7 +154,7 @@ class ClusterLife:
                 if self._changed.wait_for(lambda: self._ending, self._start_seconds / 2):
                     return
                 if state == "BOOTSTRAPPING" and (problem := self._check_start()):
-                    self.end(Ending("VALIDATION_ERROR", problem, is_error=True))
+                    self.end(ClusterEnd("VALIDATION_ERROR", problem, is_error=True))
                     return
                 self._enter(state)
             set_state(self._record, "RUNNING", ReadyDateTime=time.time())
@@ -200,7 +200,7 @@ class ClusterLife:
         else:
             # EMR has no code of its own for it; nothing went wrong, so it is the user's policy.
             words = f"Auto-terminated after {self._idle_seconds:g} seconds of idle time"
-            self.end(Ending(_USER_REQUEST, words))
+            self.end(ClusterEnd(_USER_REQUEST, words))
 
     def _run_step(self, step: Record, running: RunningStep) -> None:
         try:

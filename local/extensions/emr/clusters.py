@@ -14,25 +14,25 @@ from collections.abc import Callable
 from typing import Any
 
 from local.extensions.emr import permissions
-from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLife, Record, set_state
+from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLifecycle, Record, set_state
 from local.extensions.emr.instance_profiles import role_named, role_of_profile
 from local.extensions.emr.steps import Step
 from local.extensions.emr.validation import (
-    RefusedError,
+    ValidationError,
     check_level,
     check_new_cluster,
     check_steps,
 )
 from local.extensions.patching.clients import NotAssumableError, check_trust
-from local.extensions.patching.patches import add_entry, found, replace
+from local.extensions.patching.patches import add_entry, replace, resolve
 from local.extensions.patching.responses import Answer, accepted, refused
-from local.extensions.patching.shutdown import at_end
+from local.extensions.patching.shutdown import on_shutdown
 
 _EMR = "ministack.services.emr"
 START_SECONDS = "LOCAL_EMR_START_SECONDS"
 _USUAL_START = 1.0
 
-_lives: dict[str, ClusterLife] = {}
+_lives: dict[str, ClusterLifecycle] = {}
 _originals: dict[str, Callable[..., Any]] = {}
 
 
@@ -48,16 +48,16 @@ def install() -> None:
         ("AddJobFlowSteps", "_add_job_flow_steps", _add_job_flow_steps),
         ("CancelSteps", "_cancel_steps", _cancel_steps),
     ):
-        _originals[action] = found(_EMR, original, ("data",))
+        _originals[action] = resolve(_EMR, original, ("data",))
         add_entry(_EMR, "_HANDLERS", action, _refusing(call))
-    at_end(_kill_all)
+    on_shutdown(_kill_all)
 
 
 def _refusing(call: Callable[[Record], Answer]) -> Callable[[Record], Answer]:
     def answer(data: Record) -> Answer:
         try:
             return call(data)
-        except RefusedError as error:
+        except ValidationError as error:
             return refused(error.code, str(error))
 
     return answer
@@ -68,12 +68,12 @@ def _run_job_flow(data: Record) -> Answer:
     service_role = role_named(data["ServiceRole"])
     instance_role = role_of_profile(data["JobFlowRole"])
     if service_role is None:
-        raise RefusedError(f"Invalid ServiceRole: {data['ServiceRole']}.")
+        raise ValidationError(f"Invalid ServiceRole: {data['ServiceRole']}.")
     if instance_role is None:
-        raise RefusedError(f"Invalid InstanceProfile: {data['JobFlowRole']}.")
+        raise ValidationError(f"Invalid InstanceProfile: {data['JobFlowRole']}.")
     answer: Answer = _originals["RunJobFlow"](data)
     cluster_id = json.loads(answer[2])["JobFlowId"]
-    record = found(_EMR, "_clusters")[cluster_id]
+    record = resolve(_EMR, "_clusters")[cluster_id]
     instances = data["Instances"]
     record |= {
         "Configurations": data.get("Configurations", []),
@@ -95,9 +95,9 @@ def _run_job_flow(data: Record) -> Answer:
             return str(error)
         return ""
 
-    life = ClusterLife(
+    life = ClusterLifecycle(
         record,
-        found(_EMR, "_steps")[cluster_id],
+        resolve(_EMR, "_steps")[cluster_id],
         Step,
         check_start,
         float(os.environ.get(START_SECONDS, _USUAL_START)),
@@ -119,7 +119,7 @@ def _add_job_flow_steps(data: Record) -> Answer:
     life = _life(data.get("JobFlowId", ""))
     with life.changing():
         life.require_open()
-        record = found(_EMR, "_clusters")[data["JobFlowId"]]
+        record = resolve(_EMR, "_clusters")[data["JobFlowId"]]
         check_steps(data.get("Steps", []), record["StepConcurrencyLevel"])
         answer: Answer = _originals["AddJobFlowSteps"](data)
     return answer
@@ -145,9 +145,9 @@ def _set_protection(data: Record) -> Answer:
 
 def _terminate_job_flows(data: Record) -> Answer:
     lives = {cluster_id: _life(cluster_id) for cluster_id in data.get("JobFlowIds", [])}
-    clusters = found(_EMR, "_clusters")
+    clusters = resolve(_EMR, "_clusters")
     if any(clusters[cluster_id]["TerminationProtected"] for cluster_id in lives):
-        raise RefusedError(
+        raise ValidationError(
             "Could not shut down one or more job flows since they are termination protected."
         )
     for life in lives.values():
@@ -159,7 +159,7 @@ def _cancel_steps(data: Record) -> Answer:
     life = _life(data.get("ClusterId", ""))
     way = data.get("StepCancellationOption", "SEND_INTERRUPT")
     if way not in ("SEND_INTERRUPT", "TERMINATE_PROCESS"):
-        raise RefusedError(f"{way} is not a valid StepCancellationOption.")
+        raise ValidationError(f"{way} is not a valid StepCancellationOption.")
     infos = []
     for step_id in data.get("StepIds", []):
         problem = life.cancel(step_id, kill=way == "TERMINATE_PROCESS")
@@ -171,10 +171,10 @@ def _cancel_steps(data: Record) -> Answer:
     return accepted({"CancelStepsInfoList": infos})
 
 
-def _life(cluster_id: str) -> ClusterLife:
+def _life(cluster_id: str) -> ClusterLifecycle:
     # Asked of MiniStack first: a cluster is known in its own account and region alone.
-    if cluster_id not in found(_EMR, "_clusters") or cluster_id not in _lives:
-        raise RefusedError("Specified job flow ID does not exist.")
+    if cluster_id not in resolve(_EMR, "_clusters") or cluster_id not in _lives:
+        raise ValidationError("Specified job flow ID does not exist.")
     return _lives[cluster_id]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from local.extensions.emr.instance_profiles import role_named, role_of_profile
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.patching.responses import Answer
 
 _SERVICE = "elasticmapreduce"
@@ -59,7 +59,7 @@ def _tag_keys(kind: str, tags: list[dict[str, str]]) -> Keys:
 
 
 def _tags_of(cluster_id: str | None) -> Keys:
-    cluster = found(_EMR, "_clusters").get(cluster_id)
+    cluster = resolve(_EMR, "_clusters").get(cluster_id)
     return _tag_keys("Resource", cluster["Tags"]) if cluster else {}
 
 
@@ -67,7 +67,7 @@ async def _handle(
     method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
 ) -> Answer:
     action = headers.get("x-amz-target", "").rpartition(".")[2]
-    if found("ministack.app", "AUTH"):
+    if resolve("ministack.app", "AUTH"):
         request = json.loads(body or b"{}")
         for more in _more_checks(action, request):
             denied = _denied(headers, query_params, *more)
@@ -99,8 +99,8 @@ def _denied(
     headers: dict[str, str], query: dict[str, Any], action: str, resource: str, keys: Keys
 ) -> Answer | None:
     """The refusal, if whoever made the request is not allowed that too."""
-    key = found("ministack.core.router", "extract_access_key_id", ("headers", "query_params"))
-    result = found("ministack.core.iam_evaluator", "enforce")(
+    key = resolve("ministack.core.router", "extract_access_key_id", ("headers", "query_params"))
+    result = resolve("ministack.core.iam_evaluator", "enforce")(
         key(headers, query),
         action,
         action.split(":", 1)[0],
@@ -110,7 +110,7 @@ def _denied(
     )
     if result is None:
         return None
-    answer: Answer = found(_ACTIONS, "access_denied_response")(
+    answer: Answer = resolve(_ACTIONS, "access_denied_response")(
         _SERVICE,
         action,
         result.principal_arn,
@@ -123,5 +123,5 @@ def _denied(
 
 
 def _of_request(name: str) -> str:
-    value: str = found("ministack.core.responses", f"get_{name}")()
+    value: str = resolve("ministack.core.responses", f"get_{name}")()
     return value

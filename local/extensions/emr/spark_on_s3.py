@@ -108,16 +108,16 @@ def _places(arguments: Sequence[str]) -> _Places:
         read += _below(
             job.output,
             (
-                layout.report(name, job.run_id)
+                layout.job_report_key(name, job.run_id)
                 for name in (layout.TRANSFORMATION_JOB, layout.KPI_JOB)
             ),
         )
-        curated = _below(job.output, (layout.curated(data, job.run_id) for data in DATASETS))
-        kpis = _below(job.output, (layout.kpi_output(table, job.run_id) for table in KPI_TABLES))
+        curated = _below(job.output, (layout.curated_prefix(data, job.run_id) for data in DATASETS))
+        kpis = _below(job.output, (layout.kpi_prefix(table, job.run_id) for table in KPI_TABLES))
         if job.curated:
             read, written = [*read, *curated], kpis
         else:
-            rejected = (layout.quarantine(data, job.run_id) for data in DATASETS)
+            rejected = (layout.quarantine_prefix(data, job.run_id) for data in DATASETS)
             written = [*curated, *_below(job.output, rejected), *kpis]
     return _Places(read, written, frozenset(split_uri(uri)[0] for uri in named))
 
@@ -129,7 +129,7 @@ def _uris(argument: str) -> list[str]:
 
 
 def _below(root: str, keys: Iterable[str]) -> list[str]:
-    return [layout.below(root, key) for key in keys]
+    return [layout.join_uri(root, key) for key in keys]
 
 
 def _of_cluster(cluster: Mapping[str, Any]) -> dict[str, str]:

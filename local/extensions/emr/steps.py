@@ -86,7 +86,7 @@ class Step:
 
     def kill(self) -> None:
         """End the process and all that it started."""
-        self._stop(supervisor.end)
+        self._stop(supervisor.terminate_group)
 
     def _stop(self, end: Callable[[int], None]) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ _SIMPLE_INSTANCES = ("MasterInstanceType", "SlaveInstanceType", "InstanceCount")
 Request = Mapping[str, Any]
 
 
-class RefusedError(Exception):
+class ValidationError(Exception):
     """The request is refused; `code` is the error's name on the wire."""
 
     def __init__(self, message: str, code: str = "ValidationException") -> None:
@@ -27,10 +27,10 @@ def check_new_cluster(request: Request) -> None:
     """RefusedError unless EMR would take the request for a cluster."""
     for name in ("Name", "Instances", "ServiceRole", "JobFlowRole"):
         if not request.get(name):
-            raise RefusedError(f"{name} is required.")
+            raise ValidationError(f"{name} is required.")
     release = request.get("ReleaseLabel", "")
     if not _RELEASE.fullmatch(release):
-        raise RefusedError(f"The supplied release label is invalid: {release}.")
+        raise ValidationError(f"The supplied release label is invalid: {release}.")
     _check_instances(request["Instances"])
     level = request.get("StepConcurrencyLevel", 1)
     check_level(level)
@@ -38,7 +38,7 @@ def check_new_cluster(request: Request) -> None:
     if policy is not None:
         idle = policy.get("IdleTimeout", 0)
         if not _SHORTEST_IDLE <= idle <= _LONGEST_IDLE:
-            raise RefusedError(
+            raise ValidationError(
                 f"The idle timeout must be between {_SHORTEST_IDLE} and {_LONGEST_IDLE} seconds, "
                 f"and is {idle}."
             )
@@ -52,29 +52,29 @@ def _check_instances(instances: Request) -> None:
         any(name in instances for name in _SIMPLE_INSTANCES),
     ]
     if sum(ways) != 1:
-        raise RefusedError(
+        raise ValidationError(
             "Exactly one of InstanceFleets, InstanceGroups, or instance types with a count "
             "has to be given."
         )
     for fleet in instances.get("InstanceFleets", []):
         capacity = fleet.get("TargetOnDemandCapacity", 0) + fleet.get("TargetSpotCapacity", 0)
         if capacity < 1:
-            raise RefusedError(
+            raise ValidationError(
                 "At least one of TargetSpotCapacity and TargetOnDemandCapacity should be greater "
                 f"than 0, and they are not for {fleet.get('InstanceFleetType')}."
             )
     roles = [fleet.get("InstanceFleetType") for fleet in instances.get("InstanceFleets", [])]
     roles += [group.get("InstanceRole") for group in instances.get("InstanceGroups", [])]
     if roles and roles.count("MASTER") != 1:
-        raise RefusedError("There has to be exactly one master instance fleet or group.")
+        raise ValidationError("There has to be exactly one master instance fleet or group.")
     if "Ec2SubnetId" in instances and "Ec2SubnetIds" in instances:
-        raise RefusedError("Ec2SubnetId and Ec2SubnetIds cannot be given together.")
+        raise ValidationError("Ec2SubnetId and Ec2SubnetIds cannot be given together.")
 
 
 def check_level(level: int) -> None:
     """RefusedError for a number of concurrent steps that no cluster has."""
     if not 1 <= level <= _MOST_CONCURRENT_STEPS:
-        raise RefusedError(
+        raise ValidationError(
             f"StepConcurrencyLevel has to be between 1 and {_MOST_CONCURRENT_STEPS}, "
             f"and is {level}."
         )
@@ -84,12 +84,12 @@ def check_steps(steps: Iterable[Request], level: int) -> None:
     """RefusedError unless a cluster with that StepConcurrencyLevel takes the steps."""
     for step in steps:
         if not step.get("Name") or not step.get("HadoopJarStep", {}).get("Jar"):
-            raise RefusedError("A step needs a Name and a HadoopJarStep with a Jar.")
+            raise ValidationError("A step needs a Name and a HadoopJarStep with a Jar.")
         action = step.get("ActionOnFailure", "CONTINUE")
         if action not in _ACTIONS:
-            raise RefusedError(f"{action} is not a valid ActionOnFailure.")
+            raise ValidationError(f"{action} is not a valid ActionOnFailure.")
         if level > 1 and action != "CONTINUE":
-            raise RefusedError(
+            raise ValidationError(
                 f"ActionOnFailure {action} is not valid: with a StepConcurrencyLevel greater "
                 "than 1 it has to be CONTINUE."
             )

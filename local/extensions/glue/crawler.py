@@ -14,10 +14,10 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from local.extensions.glue.catalogue import CrawlCatalogue, CrawlError
+from local.extensions.glue.catalog import CrawlCatalogue, CrawlError
 from local.extensions.glue.crawl import find_tables
 from local.extensions.patching.clients import NotAssumableError, client
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.patching.responses import Answer, accepted, refused
 
 LOG_GROUP = "/aws-glue/crawlers"
@@ -40,7 +40,7 @@ def install() -> None:
 
 def _start_crawler(data: dict[str, Any]) -> Answer:
     name = data.get("Name", "")
-    crawler = found(_GLUE, "_crawlers").get(name)
+    crawler = resolve(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
             return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
@@ -49,7 +49,7 @@ def _start_crawler(data: dict[str, Any]) -> Answer:
                 "CrawlerRunningException", f"Crawler with name {name} has already started"
             )
         crawler["State"] = "RUNNING"
-    found("ministack.core.concurrency", "spawn_background")(
+    resolve("ministack.core.concurrency", "spawn_background")(
         _crawl, crawler, thread_name=f"crawler-{name}"
     )
     return accepted({})
@@ -57,7 +57,7 @@ def _start_crawler(data: dict[str, Any]) -> Answer:
 
 def _stop_crawler(data: dict[str, Any]) -> Answer:
     name = data.get("Name", "")
-    crawler = found(_GLUE, "_crawlers").get(name)
+    crawler = resolve(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
             return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
@@ -125,7 +125,7 @@ def _run(crawler: dict[str, Any], lines: list[str]) -> None:
 
 def _role_arn(crawler: dict[str, Any]) -> str:
     role = str(crawler["Role"])
-    account = found("ministack.core.responses", "get_account_id")()
+    account = resolve("ministack.core.responses", "get_account_id")()
     return role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from local.extensions.emr.permissions import resource_of as cluster_of
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.s3.bucket_keys import refusal_of_key
 
 _FROM_REQUEST = (
@@ -106,7 +106,7 @@ def _glue(action: str, request: dict[str, Any]) -> str | None:
 
 def _athena(_: str, request: dict[str, Any]) -> str | None:
     """The workgroup of the query that a call names."""
-    executions = found("ministack.services.athena", "_executions")
+    executions = resolve("ministack.services.athena", "_executions")
     execution = executions.get(request.get("QueryExecutionId"))
     if execution is None:
         return None

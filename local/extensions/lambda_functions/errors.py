@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from local.extensions.patching.patches import JointError, found, replace
+from local.extensions.patching.patches import PatchError, replace, resolve
 
 _WORKERS = "ministack.core.lambda_runtime"
 _FUNCTIONS = "ministack.services.lambda_svc"
@@ -29,11 +29,13 @@ _originals: dict[str, Callable[..., Any]] = {}
 
 def install() -> None:
     """Have the worker say the error's name, and the function's answer pass it on."""
-    script = found(_WORKERS, "_PYTHON_WORKER_SCRIPT")
+    script = resolve(_WORKERS, "_PYTHON_WORKER_SCRIPT")
     if _FULL_ANSWER not in script:
         if script.count(_ANSWER) != 1:
-            raise JointError(f"{__name__}: {_WORKERS}._PYTHON_WORKER_SCRIPT answers otherwise")
-        found(_WORKERS, "__dict__")["_PYTHON_WORKER_SCRIPT"] = script.replace(_ANSWER, _FULL_ANSWER)
+            raise PatchError(f"{__name__}: {_WORKERS}._PYTHON_WORKER_SCRIPT answers otherwise")
+        resolve(_WORKERS, "__dict__")["_PYTHON_WORKER_SCRIPT"] = script.replace(
+            _ANSWER, _FULL_ANSWER
+        )
     _originals["worker"] = replace(
         _WORKERS,
         "Worker.invoke",

@@ -12,7 +12,7 @@ import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
 
-from local.extensions.patching.patches import found
+from local.extensions.patching.patches import resolve
 
 _ACCESS = "ministack.core.iam_evaluator"
 _REQUEST = "ministack.core.responses"
@@ -40,16 +40,18 @@ class Caller:
 
 def caller_of(headers: dict[str, str], query: dict[str, Any]) -> Caller:
     """Who signed the request; UnknownCallerError if its key is not, or no longer, valid."""
-    key = found("ministack.core.router", "extract_access_key_id", ("headers", "query_params"))
-    resolve = found(_ACCESS, "resolve_credential", ("access_key_id", "account_id", "session_token"))
-    credential = resolve(key(headers, query), found(_REQUEST, "get_account_id")())
-    if isinstance(credential, found(_ACCESS, "CredentialResolutionError")):
+    key = resolve("ministack.core.router", "extract_access_key_id", ("headers", "query_params"))
+    resolve_credential = resolve(
+        _ACCESS, "resolve_credential", ("access_key_id", "account_id", "session_token")
+    )
+    credential = resolve_credential(key(headers, query), resolve(_REQUEST, "get_account_id")())
+    if isinstance(credential, resolve(_ACCESS, "CredentialResolutionError")):
         raise UnknownCallerError(credential.message)
     return Caller(
         credential.access_key_id,
         credential.secret_access_key,
         credential.session_token,
-        found(_REQUEST, "get_region")(),
+        resolve(_REQUEST, "get_region")(),
     )
 
 

@@ -16,7 +16,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 
 from local import ACCOUNT, REGION, SECRET
-from local.extensions.patching.patches import found
+from local.extensions.patching.patches import resolve
 
 _POLICIES = "ministack.core.iam_evaluator"
 _creating = Lock()  # boto3's sessions are not made for several threads
@@ -42,11 +42,11 @@ def client(service: str, role_arn: str | None = None, trusted: str = "", **sourc
 def check_trust(role_arn: str, service: str, **source: str) -> None:
     """NotAssumableError unless the role is there and lets the service assume it."""
     name = role_arn.rsplit("/", 1)[-1]
-    role = found("ministack.services.iam", "_roles").get_scoped(ACCOUNT, None, name)
+    role = resolve("ministack.services.iam", "_roles").get_scoped(ACCOUNT, None, name)
     if role is None:
         raise NotAssumableError(f"The role {role_arn} does not exist.")
     keys = {f"aws:{key}": value for key, value in source.items()}
-    context = found(_POLICIES, "EvalContext")(
+    context = resolve(_POLICIES, "EvalContext")(
         principal_arn="",
         principal_type="Service",
         principal_account=ACCOUNT,
@@ -55,7 +55,7 @@ def check_trust(role_arn: str, service: str, **source: str) -> None:
         region=REGION,
         service_context={"aws:sourceaccount": ACCOUNT, **keys},
     )
-    judge = found(
+    judge = resolve(
         _POLICIES,
         "evaluate_resource_policy",
         ("doc", "ctx", "service", "named_only", "direct_only"),
@@ -69,7 +69,7 @@ def role_credentials(role_arn: str) -> dict[str, str]:
     name = role_arn.rsplit("/", 1)[-1]
     digest = hashlib.sha256(f"local {role_arn}".encode()).hexdigest()
     key, secret, token = f"ASIA{digest[:16].upper()}", digest, digest[::-1]
-    found("ministack.services.sts", "register_session", ("access_key", "session"))(
+    resolve("ministack.services.sts", "register_session", ("access_key", "session"))(
         key,
         {
             "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/local",

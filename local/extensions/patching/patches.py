@@ -17,11 +17,11 @@ from typing import Any
 _replaced: dict[tuple[str, str], tuple[Any, str]] = {}
 
 
-class JointError(Exception):
+class PatchError(Exception):
     """The emulator has not, or no longer, what an addition is joined to."""
 
 
-def found(module: str, attribute: str, parameters: Sequence[str] | None = None) -> Any:
+def resolve(module: str, attribute: str, parameters: Sequence[str] | None = None) -> Any:
     """What stands in MiniStack under that name, as in `"ministack.services.emr", "_clusters"`.
 
     `attribute` may have a dot, for a method. `parameters` are the names that the function has to
@@ -32,11 +32,11 @@ def found(module: str, attribute: str, parameters: Sequence[str] | None = None) 
         for name in attribute.split("."):
             value = getattr(value, name)
     except (ImportError, AttributeError) as error:
-        raise JointError(f"{_release()} has no {module}.{attribute}") from error
+        raise PatchError(f"{_release()} has no {module}.{attribute}") from error
     if parameters is not None:
         actual = tuple(inspect.signature(value).parameters)
         if actual != tuple(parameters):
-            raise JointError(
+            raise PatchError(
                 f"{module}.{attribute} of {_release()} takes {actual}, not {tuple(parameters)}"
             )
     return value
@@ -57,23 +57,23 @@ def replace(
     original, owner = _replaced.get((module, attribute), (None, ""))
     if not owner:
         try:
-            original = found(module, attribute, parameters)
-        except JointError as error:
-            raise JointError(f"{addition}: {error}") from error
+            original = resolve(module, attribute, parameters)
+        except PatchError as error:
+            raise PatchError(f"{addition}: {error}") from error
         _replaced[module, attribute] = (original, addition)
     elif owner != addition:
-        raise JointError(f"{addition}: {module}.{attribute} is already replaced by {owner}")
+        raise PatchError(f"{addition}: {module}.{attribute} is already replaced by {owner}")
     *path, last = attribute.split(".")
-    holder = found(module, ".".join(path)) if path else import_module(module)
+    holder = resolve(module, ".".join(path)) if path else import_module(module)
     setattr(holder, last, replacement)
     return original
 
 
 def add_entry(module: str, table: str, key: str, value: Any) -> None:
     """Put an entry into one of MiniStack's tables, a dict, whether it has the key yet or not."""
-    entries = found(module, table)
+    entries = resolve(module, table)
     if not isinstance(entries, dict):
-        raise JointError(f"{module}.{table} of {_release()} is no dict")
+        raise PatchError(f"{module}.{table} of {_release()} is no dict")
     entries[key] = value
 
 

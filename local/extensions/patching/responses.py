@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from local.extensions.patching.patches import found
+from local.extensions.patching.patches import resolve
 
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
@@ -16,13 +16,13 @@ _RESPONSES = "ministack.core.responses"
 
 def accepted(content: dict[str, Any]) -> Answer:
     """What was asked for."""
-    answer: Answer = found(_RESPONSES, "json_response")(content)
+    answer: Answer = resolve(_RESPONSES, "json_response")(content)
     return answer
 
 
 def refused(code: str, message: str, **more: Any) -> Answer:
     """An error of the caller's; `more` as MiniStack's own function takes it."""
-    answer: Answer = found(_RESPONSES, "error_response_json")(code, message, 400, **more)
+    answer: Answer = resolve(_RESPONSES, "error_response_json")(code, message, 400, **more)
     return answer
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 _calls: list[Callable[[], None]] = []
 
 
-def at_end(call: Callable[[], None]) -> None:
+def on_shutdown(call: Callable[[], None]) -> None:
     """Have it called once when the server ends; what raises keeps nothing else from ending."""
     _calls.append(call)
 
 
-def end_all() -> None:
+def run_shutdown_hooks() -> None:
     """Call them all, the last one first."""
     while _calls:
         call = _calls.pop()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 
 # To read takes one right to the key, to write another; of parts S3 tells nobody here.
 _TAKES = {
@@ -43,7 +43,7 @@ def _configure(name: str, props: dict[str, Any], old_props: dict[str, Any] | Non
         )
         for part, value in rule["ServerSideEncryptionByDefault"].items():
             SubElement(by_default, part).text = value
-        found(_S3, "_put_bucket_encryption", ("name", "body"))(name, tostring(encryption))
+        resolve(_S3, "_put_bucket_encryption", ("name", "body"))(name, tostring(encryption))
 
 
 def refusal_of_key(
@@ -57,14 +57,14 @@ def refusal_of_key(
     denied = decide(access_key_id, takes, "kms", region, key, via)
     # A policy's refusal would be told as one of the action of S3.
     if hasattr(denied, "decision"):
-        words = found("ministack.core.iam_actions", "identity_denial_message")
+        words = resolve("ministack.core.iam_actions", "identity_denial_message")
         told = words(takes, denied.principal_arn, key, denied.decision == "Deny")
-        return found("ministack.core.iam_evaluator", "AuthError")("AccessDenied", told)
+        return resolve("ministack.core.iam_evaluator", "AuthError")("AccessDenied", told)
     return denied
 
 
 def _key_of(object_arn: str) -> str | None:
     """The ARN of the key that the object's bucket encrypts with, if it has one."""
     bucket = object_arn.rpartition(":")[2].partition("/")[0]
-    headers: dict[str, str] = found(_S3, "_bucket_default_sse_headers", ("bucket_name",))(bucket)
+    headers: dict[str, str] = resolve(_S3, "_bucket_default_sse_headers", ("bucket_name",))(bucket)
     return headers.get("x-amz-server-side-encryption-aws-kms-key-id")

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 
 CONFIRMATION = "AWS Notification - Subscription Confirmation"
 _SNS = "ministack.services.sns"
@@ -40,11 +40,11 @@ _numbering = threading.Lock()
 
 def install() -> None:
     """Take the places where subscriptions are noted, written to and listed."""
-    found(_SNS, "_find_subscription", ("topic_arn", "sub_arn"))
-    found(_SNS, "_matches_filter_policy", ("sub", "message_attributes", "message"))
-    found(_SNS, "_resolve_message_for_protocol", ("message", "message_structure", "protocol"))
+    resolve(_SNS, "_find_subscription", ("topic_arn", "sub_arn"))
+    resolve(_SNS, "_matches_filter_policy", ("sub", "message_attributes", "message"))
+    resolve(_SNS, "_resolve_message_for_protocol", ("message", "message_structure", "protocol"))
     # Subscribe and both of CloudFormation's types note every new subscription there.
-    replace(_SNS, "_sub_arn_to_topic", _watched(found(_SNS, "_sub_arn_to_topic")))
+    replace(_SNS, "_sub_arn_to_topic", _watched(resolve(_SNS, "_sub_arn_to_topic")))
 
     def fan_out(
         topic_arn: str,
@@ -61,8 +61,10 @@ def install() -> None:
         attributes = message_attributes or {}
         to_others(topic_arn, msg_id, message, subject, message_structure, attributes, *more)
         for subscription in _readers(topic_arn):
-            text = found(_SNS, "_resolve_message_for_protocol")(message, message_structure, "email")
-            if found(_SNS, "_matches_filter_policy")(subscription, attributes, text):
+            text = resolve(_SNS, "_resolve_message_for_protocol")(
+                message, message_structure, "email"
+            )
+            if resolve(_SNS, "_matches_filter_policy")(subscription, attributes, text):
                 deliver(subscription["endpoint"], subject or _NO_SUBJECT, text)
 
     more_parameters = ("message_structure", "message_attributes", "message_group_id")
@@ -129,7 +131,7 @@ def _send(server: str, message: EmailMessage) -> None:
 def _check_subject(subject: str | None) -> None:
     """ASCII on one line, below 100 characters, no space in front: what Publish asks of it."""
     if subject and (not _SUBJECT.fullmatch(subject) or subject.startswith(" ")):
-        raise found(_SNS, "SnsPublishError")("InvalidParameter", "Invalid parameter: Subject")
+        raise resolve(_SNS, "SnsPublishError")("InvalidParameter", "Invalid parameter: Subject")
 
 
 def _watched(noted: Any) -> Any:
@@ -140,7 +142,7 @@ def _watched(noted: Any) -> Any:
 
     def note(self: Any, subscription_arn: str, topic_arn: str) -> None:
         kind.__setitem__(self, subscription_arn, topic_arn)
-        subscription = found(_SNS, "_find_subscription")(topic_arn, subscription_arn)
+        subscription = resolve(_SNS, "_find_subscription")(topic_arn, subscription_arn)
         if subscription and subscription["protocol"] == "email":
             _ask_to_confirm(subscription)
 
@@ -166,7 +168,7 @@ def _ask_to_confirm(subscription: dict[str, Any]) -> None:
 
 def _readers(topic_arn: str) -> list[dict[str, Any]]:
     """The topic's subscriptions by email that are confirmed."""
-    topic = found(_SNS, "_topic_by_arn_any_scope", ("topic_arn",))(topic_arn)
+    topic = resolve(_SNS, "_topic_by_arn_any_scope", ("topic_arn",))(topic_arn)
     subscriptions = topic["subscriptions"] if topic else []
     return [some for some in subscriptions if some["protocol"] == "email" and some["confirmed"]]
 
@@ -177,8 +179,8 @@ def _with_pending(answer: tuple[int, Mapping[str, str], bytes]) -> tuple[int, An
 
     def shown(match: re.Match[bytes]) -> bytes:
         arn = match[1].decode()
-        topic_arn = found(_SNS, "_sub_arn_to_topic").get(arn, "")
-        subscription = found(_SNS, "_find_subscription")(topic_arn, arn)
+        topic_arn = resolve(_SNS, "_sub_arn_to_topic").get(arn, "")
+        subscription = resolve(_SNS, "_find_subscription")(topic_arn, arn)
         if subscription is None or subscription["confirmed"]:
             return match[0]
         return b"<SubscriptionArn>PendingConfirmation</SubscriptionArn>"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 
 MODULE = "ministack.services.stepfunctions"
 _EVENTS = "ministack.services.eventbridge"
@@ -48,7 +48,7 @@ def install() -> None:
 
 def failure(error: str, cause: str) -> Exception:
     """What a task raises to fail with that error's name and cause."""
-    made: Exception = found(MODULE, "_ExecutionError", ("error", "cause"))(error, cause)
+    made: Exception = resolve(MODULE, "_ExecutionError", ("error", "cause"))(error, cause)
     return made
 
 
@@ -61,7 +61,7 @@ def check_running() -> None:
 
 
 def _run(exec_arn: str) -> None:
-    execution = found(MODULE, "_executions").get(exec_arn)
+    execution = resolve(MODULE, "_executions").get(exec_arn)
     current.set(execution)
     timer = _start_timer(execution) if execution is not None else None
     try:
@@ -73,7 +73,7 @@ def _run(exec_arn: str) -> None:
 
 
 def _start_timer(execution: Execution) -> threading.Timer | None:
-    machine = found(MODULE, "_state_machines").get(execution["stateMachineArn"])
+    machine = resolve(MODULE, "_state_machines").get(execution["stateMachineArn"])
     seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
     if seconds is None:
         return None
@@ -91,12 +91,12 @@ def _time_out(execution: Execution) -> None:
     execution["status"] = "TIMED_OUT"
     execution["stopDate"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
-    found(MODULE, "_emit_execution_status_event", ("execution",))(execution)
+    resolve(MODULE, "_emit_execution_status_event", ("execution",))(execution)
 
 
 def add_event(execution: Execution, kind: str, details: dict[str, Any]) -> None:
     """Add an event to the execution's history."""
-    found(MODULE, "_add_event", ("execution", "event_type", "details"))(execution, kind, details)
+    resolve(MODULE, "_add_event", ("execution", "event_type", "details"))(execution, kind, details)
 
 
 def _fail(execution: Execution, error: str, cause: str) -> None:
@@ -119,7 +119,7 @@ def _put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
 
 def _with_reason(detail: str) -> str:
     told = json.loads(detail)
-    execution = found(MODULE, "_executions").get(told["executionArn"])
+    execution = resolve(MODULE, "_executions").get(told["executionArn"])
     if told["status"] == "ABORTED" and execution is not None:
         told |= {name: execution.get(name) for name in ("error", "cause")}
     return json.dumps(told)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.stepfunctions.executions import (
     MODULE,
     Execution,
@@ -50,12 +50,12 @@ def _run_parallel(
     finally:
         stopped.reset(failed)
         _branches.reset(own)
-    if found(MODULE, "_state_query_language", ("state_def", "ctx"))(state_def, ctx) == "JSONata":
+    if resolve(MODULE, "_state_query_language", ("state_def", "ctx"))(state_def, ctx) == "JSONata":
         results = output
-        output = found(MODULE, "_apply_jsonata_output")(
+        output = resolve(MODULE, "_apply_jsonata_output")(
             state_def, raw_input, ctx, result=results, default=results
         )
-        found(MODULE, "_apply_state_assign")(state_def, raw_input, ctx, result=results)
+        resolve(MODULE, "_apply_state_assign")(state_def, raw_input, ctx, result=results)
     return output, following
 
 

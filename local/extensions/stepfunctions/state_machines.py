@@ -12,7 +12,7 @@ from typing import Any
 
 from local import ACCOUNT, REGION
 from local.extensions.patching.clients import NotAssumableError, check_trust
-from local.extensions.patching.patches import add_entry, found, replace
+from local.extensions.patching.patches import add_entry, replace, resolve
 from local.extensions.patching.responses import Answer, refused
 from local.extensions.stepfunctions.executions import MODULE
 
@@ -42,8 +42,8 @@ def install() -> None:
     """Ask before a state machine is made or changed, by the API or by CloudFormation."""
     _originals["create"] = replace(MODULE, "_create_state_machine", _create, ("data",))
     _originals["update"] = replace(MODULE, "_update_state_machine", _update, ("data",))
-    handlers = found(_PROVISIONERS, "_RESOURCE_HANDLERS")[_TYPE]
-    _originals["provision"] = found(
+    handlers = resolve(_PROVISIONERS, "_RESOURCE_HANDLERS")[_TYPE]
+    _originals["provision"] = resolve(
         _PROVISIONERS, "_sfn_state_machine_create", ("logical_id", "props", "stack_name")
     )
     add_entry(_PROVISIONERS, "_RESOURCE_HANDLERS", _TYPE, {**handlers, "create": _provision})
@@ -54,14 +54,14 @@ def _create(data: dict[str, Any]) -> Any:
 
 
 def _update(data: dict[str, Any]) -> Any:
-    machine = found(MODULE, "_state_machines").get(data.get("stateMachineArn")) or {}
+    machine = resolve(MODULE, "_state_machines").get(data.get("stateMachineArn")) or {}
     return _refusal({**machine, **data}) or _originals["update"](data)
 
 
 def _provision(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
     lacking = _lacking(
         props.get("RoleArn", ""),
-        found(_PROVISIONERS, "_sfn_definition", ("props",))(props),
+        resolve(_PROVISIONERS, "_sfn_definition", ("props",))(props),
         props.get("LoggingConfiguration") or {},
     )
     if lacking:
@@ -116,7 +116,7 @@ def _rules(definition: str) -> Iterator[str]:
 
 def _may(role_arn: str, action: str, resource: str) -> bool:
     name = role_arn.rsplit("/", 1)[-1]
-    context = found(_POLICIES, "EvalContext")(
+    context = resolve(_POLICIES, "EvalContext")(
         principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/local",
         principal_type="AssumedRole",
         principal_account=ACCOUNT,
@@ -124,6 +124,8 @@ def _may(role_arn: str, action: str, resource: str) -> bool:
         resource_arn=resource,
         region=REGION,
     )
-    policies = found(_POLICIES, "_gather_role_policies", ("role_name", "account_id"))(name, ACCOUNT)
-    decision = found(_POLICIES, "evaluate")(context, policies).decision
+    policies = resolve(_POLICIES, "_gather_role_policies", ("role_name", "account_id"))(
+        name, ACCOUNT
+    )
+    decision = resolve(_POLICIES, "evaluate")(context, policies).decision
     return bool(decision == "Allow")

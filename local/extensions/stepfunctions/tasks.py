@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.model import StructureShape
 
 from local.extensions.patching.clients import NotAssumableError, client
-from local.extensions.patching.patches import found, replace
+from local.extensions.patching.patches import replace, resolve
 from local.extensions.patching.responses import plain_json
 from local.extensions.stepfunctions import emr_tasks
 from local.extensions.stepfunctions.executions import MODULE, check_running, current, failure
@@ -79,7 +79,7 @@ def _invoke(resource: str, input_data: dict[str, Any]) -> Any:
     service, _, action = resource.removeprefix(_PREFIX).partition(":")
     if execution is None or not (service in _OPTIMIZED or service == "aws-sdk"):
         return _originals["invoke"](resource, input_data)
-    machine = found(MODULE, "_state_machines").get(execution["stateMachineArn"])
+    machine = resolve(MODULE, "_state_machines").get(execution["stateMachineArn"])
     if machine is None:
         raise failure("States.Runtime", "The state machine is gone.")
     if service == "aws-sdk":

@@ -22,7 +22,7 @@ from tenacity import (
 )
 
 from pipeline.aws.clients import client, error_code
-from pipeline.errors import QueryFailedError, RetryLaterError
+from pipeline.errors import QueryFailedError, RetryableError
 
 if TYPE_CHECKING:
     from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
@@ -47,7 +47,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Column:
+class ResultColumn:
     """A column of an answer; `type` in Athena's words, such as `decimal`."""
 
     name: str
@@ -59,10 +59,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """What a query found: values as Athena writes them, null as None, no number rounded."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[str | None, ...], ...]
 
     @property
@@ -90,7 +90,7 @@ class Athena:
         self._remaining_ms = remaining_ms
         self._started: dict[str, str] = {}
 
-    def ask(self, queries: Sequence[Query]) -> list[Answer]:
+    def fetch(self, queries: Sequence[Query]) -> list[QueryResult]:
         """Run the queries as `run` does, and read each one's whole answer."""
         found = zip(queries, self.run(queries), strict=True)
         return [self._answer(query, execution_id) for query, execution_id in found]
@@ -98,7 +98,7 @@ class Athena:
     def run(self, queries: Sequence[Query]) -> list[str]:
         """Run the queries side by side; the ids of their executions, which all succeeded.
 
-        QueryFailedError with Athena's reason; RetryLaterError when the time is nearly over.
+        QueryFailedError with Athena's reason; RetryableError when the time is nearly over.
         """
         for query in queries:
             self._start(query, 1)
@@ -130,7 +130,7 @@ class Athena:
         )
         status = polls(lambda: self._status(query, execution_id))
         if status["State"] in _GOING_ON:
-            raise RetryLaterError(
+            raise RetryableError(
                 f"query {query.name} ({execution_id}) is still {status['State']} and the"
                 " function's time is nearly over"
             )
@@ -163,23 +163,23 @@ class Athena:
             found = client("athena").get_query_execution(QueryExecutionId=execution_id)
         return found["QueryExecution"]["Status"]
 
-    def _answer(self, query: Query, execution_id: str) -> Answer:
+    def _answer(self, query: Query, execution_id: str) -> QueryResult:
         """All pages of a result; its first row repeats the columns' names."""
-        columns: tuple[Column, ...] = ()
+        columns: tuple[ResultColumn, ...] = ()
         rows: list[tuple[str | None, ...]] = []
         paginator = client("athena").get_paginator("get_query_results")
         with _translated_errors(query):
             for page in paginator.paginate(QueryExecutionId=execution_id):
                 result = page["ResultSet"]
                 columns = columns or tuple(
-                    Column(column["Name"], column["Type"].lower())
+                    ResultColumn(column["Name"], column["Type"].lower())
                     for column in result["ResultSetMetadata"]["ColumnInfo"]
                 )
                 rows += [
                     tuple(value.get("VarCharValue") for value in row["Data"])
                     for row in result["Rows"]
                 ]
-        return Answer(columns, tuple(rows[1:]))
+        return QueryResult(columns, tuple(rows[1:]))
 
 
 def _may_pass(status: QueryExecutionStatusTypeDef) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.aws.clients import client
-from pipeline.clock import utc_text
-from pipeline.text import bounded
+from pipeline.clock import format_utc
+from pipeline.text import truncate
 
 if TYPE_CHECKING:
     from types_boto3_emr.literals import ClusterStateType
@@ -34,17 +34,17 @@ class Cluster:
     created_at: str
 
     @property
-    def is_up(self) -> bool:
+    def is_active(self) -> bool:
         return self.state in _UP
 
     @property
-    def own_failure(self) -> str:
+    def failure_reason(self) -> str:
         """Why the cluster failed by itself, such as no capacity; empty if it did not."""
         failed = self.reason_code and self.reason_code not in _ENDED_BY_US
         return f"{self.reason_code}: {self.reason}" if failed else ""
 
 
-def clusters_up() -> Iterator[str]:
+def list_active_clusters() -> Iterator[str]:
     """The ids of all of the account's clusters that are up or coming up, whoever's they are."""
     for page in client("emr").get_paginator("list_clusters").paginate(ClusterStates=_UP):
         yield from (cluster["Id"] for cluster in page["Clusters"])
@@ -60,8 +60,8 @@ def describe_cluster(cluster_id: str) -> Cluster:
         state=status["State"],
         tags={tag["Key"]: tag["Value"] for tag in cluster.get("Tags", [])},
         reason_code=reason.get("Code") or "",
-        reason=bounded(reason.get("Message") or ""),
-        created_at=utc_text(status["Timeline"]["CreationDateTime"]),
+        reason=truncate(reason.get("Message") or ""),
+        created_at=format_utc(status["Timeline"]["CreationDateTime"]),
     )
 
 

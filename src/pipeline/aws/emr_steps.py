@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from contract.layout import step_logs
+from contract.layout import step_logs_prefix
 from pipeline.aws.clients import client, error_code
-from pipeline.text import bounded
+from pipeline.text import truncate
 
 if TYPE_CHECKING:
     from types_boto3_emr.literals import StepStateType
@@ -28,7 +28,7 @@ _EXIT_LINE = re.compile(r"Command exiting with ret '(\d+)'")
 
 
 @dataclass(frozen=True)
-class Step:
+class FailedStep:
     """A step in its last state, with EMR's FailureDetails (empty where EMR gives none)."""
 
     cluster_id: str
@@ -41,23 +41,23 @@ class Step:
     @property
     def log_folder(self) -> str:
         """Where EMR puts what the step's job wrote, below the bucket."""
-        return f"{step_logs(self.cluster_id, self.step_id)}/"
+        return f"{step_logs_prefix(self.cluster_id, self.step_id)}/"
 
 
 @dataclass(frozen=True)
-class LastWords:
+class LogTail:
     """The last lines that our job itself wrote, and what it exited with; null if not told."""
 
     lines: tuple[str, ...]
     exit_code: int | None
 
     @property
-    def is_for_the_user(self) -> bool:
+    def is_input_error(self) -> bool:
         """Whether the job found something in its input to mend, which its last line says."""
         return self.exit_code == _EXIT_INPUT
 
 
-def failed_steps(cluster_id: str) -> list[Step]:
+def list_failed_steps(cluster_id: str) -> list[FailedStep]:
     """The steps that failed or were cancelled, those that failed first."""
     pages = (
         client("emr")
@@ -68,19 +68,19 @@ def failed_steps(cluster_id: str) -> list[Step]:
     for listed in (step for page in pages for step in page["Steps"]):
         details = listed["Status"].get("FailureDetails", {})
         steps.append(
-            Step(
+            FailedStep(
                 cluster_id=cluster_id,
                 step_id=listed["Id"],
                 name=listed["Name"],
                 state=listed["Status"]["State"],
-                reason=bounded(details.get("Reason") or ""),
-                message=bounded(details.get("Message") or ""),
+                reason=truncate(details.get("Reason") or ""),
+                message=truncate(details.get("Message") or ""),
             )
         )
     return sorted(steps, key=lambda step: (step.state != "FAILED", step.name))
 
 
-def last_words(bucket: str, step: Step) -> LastWords | None:
+def read_log_tail(bucket: str, step: FailedStep) -> LogTail | None:
     """What the step's job said last; null while EMR has not yet put its logs into the bucket.
 
     In client mode Spark passes all that the job's Python says on to its own stdout, stderr too;
@@ -93,10 +93,10 @@ def last_words(bucket: str, step: Step) -> LastWords | None:
     if stderr is None:
         return None
     lines = (*(stdout.lines if stdout else ()), *stderr.lines)
-    return LastWords(lines[-_LINES:], stderr.exit_code)
+    return LogTail(lines[-_LINES:], stderr.exit_code)
 
 
-def _read(bucket: str, step: Step, name: str) -> LastWords | None:
+def _read(bucket: str, step: FailedStep, name: str) -> LogTail | None:
     try:
         answer = client("s3").get_object(Bucket=bucket, Key=f"{step.log_folder}{name}")
     except ClientError as error:
@@ -105,12 +105,12 @@ def _read(bucket: str, step: Step, name: str) -> LastWords | None:
         raise
     with answer["Body"] as body:
         if answer["ContentLength"] > _LARGEST_LOG:
-            return LastWords((), None)
+            return LogTail((), None)
         # The stream has the one method that GzipFile calls.
         return _own_words(cast("IO[bytes]", body), step.name)
 
 
-def _own_words(log: IO[bytes], program: str) -> LastWords:
+def _own_words(log: IO[bytes], program: str) -> LogTail:
     # "2026-11-23 19:00:31,123 kpis: words", or without the time for arguments that are unusable.
     ours = re.compile(rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} )?{re.escape(program)}: (.+)")
     lines: deque[str] = deque(maxlen=_LINES)
@@ -120,9 +120,9 @@ def _own_words(log: IO[bytes], program: str) -> LastWords:
             while line := text.readline(_LONGEST_LINE):
                 written = line.decode("utf-8", "replace").rstrip()
                 if found := ours.fullmatch(written):
-                    lines.append(bounded(found[1]))
+                    lines.append(truncate(found[1]))
                 elif ended := _EXIT_LINE.fullmatch(written):
                     exit_code = int(ended[1])
         except (EOFError, gzip.BadGzipFile, zlib.error):
             pass  # broken off: what came before it counts
-    return LastWords(tuple(lines), exit_code)
+    return LogTail(tuple(lines), exit_code)

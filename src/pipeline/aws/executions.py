@@ -35,7 +35,7 @@ class Execution:
         return self.status in _ENDED
 
 
-def described(description: Mapping[str, Any]) -> Execution:
+def from_description(description: Mapping[str, Any]) -> Execution:
     """The execution of a DescribeExecution answer or an event's `detail`, which are alike."""
     return Execution(
         arn=description["executionArn"],
@@ -65,7 +65,7 @@ def execution_arn(state_machine_arn: str, run_id: str) -> str:
 def find_execution(arn: str) -> Execution | None:
     """The execution as it is now; null if there is none, or none any more (after 90 days)."""
     try:
-        return described(client("stepfunctions").describe_execution(executionArn=arn))
+        return from_description(client("stepfunctions").describe_execution(executionArn=arn))
     except ClientError as error:
         if error_code(error) == "ExecutionDoesNotExist":
             return None

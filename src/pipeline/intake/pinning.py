@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from s3transfer.exceptions import S3CopyFailedError
 
 from contract.datasets import DATASETS, Dataset
-from contract.layout import is_run_id, pinned
+from contract.layout import is_run_id, pinned_key
 from pipeline.aws.clients import client, error_code
-from pipeline.errors import InputGoneError, PipelineError
+from pipeline.errors import InputMissingError, PipelineError
 
 _MIB = 1024 * 1024
 _MOST_PARTS = 10_000  # of one multipart upload
@@ -28,7 +28,7 @@ _GONE = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
 _CHANGED = {"412", "PreconditionFailed"}
 
 
-class WrongInputListError(PipelineError):
+class InvalidRunInputError(PipelineError):
     """The list of files that an execution was started with is not one of a batch."""
 
 
@@ -66,31 +66,31 @@ class CopySizes:
         )
 
 
-def input_files(entries: Sequence[Mapping[str, Any]]) -> tuple[InputFile, ...]:
+def parse_input_files(entries: Sequence[Mapping[str, Any]]) -> tuple[InputFile, ...]:
     """The files of an execution's input: each dataset once, or a WrongInputListError."""
     names = sorted(str(entry.get("dataset")) for entry in entries)
     if names != sorted(_DATASETS):
         needed, present = ", ".join(_DATASETS), ", ".join(names) or "none"
-        raise WrongInputListError(f"the run needs one file each of {needed}; it has {present}")
+        raise InvalidRunInputError(f"the run needs one file each of {needed}; it has {present}")
     try:
         return tuple(
             InputFile(_DATASETS[entry["dataset"]], entry["key"], entry["version_id"], entry["size"])
             for entry in entries
         )
     except KeyError as error:
-        raise WrongInputListError(f"a file of the run's list has no {error}") from error
+        raise InvalidRunInputError(f"a file of the run's list has no {error}") from error
 
 
-def pin(
+def pin_files(
     bucket: str, run_id: str, files: Sequence[InputFile], sizes: CopySizes | None = None
 ) -> int:
     """Copy the files to where the run reads them; their sizes together, in bytes.
 
     What an earlier try has pinned is left as it is, even if its source has gone meanwhile.
-    InputGoneError if a version is not there or not what was checked, and then nothing is copied.
+    InputMissingError if a version is not there or not what was checked, and then nothing is copied.
     """
     if not is_run_id(run_id):
-        raise WrongInputListError(f"{run_id!r} is no run id")
+        raise InvalidRunInputError(f"{run_id!r} is no run id")
     with ThreadPoolExecutor(len(DATASETS)) as pool:
         etags = list(pool.map(partial(_etag_to_copy, bucket, run_id), files))
         copy = partial(_copy, bucket, run_id, sizes or CopySizes())
@@ -106,7 +106,7 @@ def _etag_to_copy(bucket: str, run_id: str, file: InputFile) -> str | None:
         source = client("s3").head_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
     # Only the version `null`, from before versioning, can come to hold something else.
     if source["ContentLength"] != file.size:
-        raise InputGoneError(
+        raise InputMissingError(
             f"{file} has {source['ContentLength']} bytes; the file that was checked had {file.size}"
         )
     return source["ETag"]
@@ -114,7 +114,7 @@ def _etag_to_copy(bucket: str, run_id: str, file: InputFile) -> str | None:
 
 def _is_pinned(bucket: str, run_id: str, file: InputFile) -> bool:
     try:
-        there = client("s3").head_object(Bucket=bucket, Key=pinned(file.dataset, run_id))
+        there = client("s3").head_object(Bucket=bucket, Key=pinned_key(file.dataset, run_id))
     except ClientError as error:
         if error_code(error) in _GONE:
             return False
@@ -130,7 +130,7 @@ def _copy(bucket: str, run_id: str, sizes: CopySizes, file: InputFile, etag: str
         client("s3").copy(
             CopySource={"Bucket": bucket, "Key": file.key, "VersionId": file.version_id},
             Bucket=bucket,
-            Key=pinned(file.dataset, run_id),
+            Key=pinned_key(file.dataset, run_id),
             ExtraArgs={
                 "CopySourceIfMatch": etag,
                 "ContentType": "text/csv",
@@ -150,9 +150,9 @@ def _own_errors(file: InputFile) -> Iterator[None]:
         yield
     except ClientError as error:
         if error_code(error) in _GONE:
-            raise InputGoneError(f"{file} is gone: it was deleted or has expired") from error
+            raise InputMissingError(f"{file} is gone: it was deleted or has expired") from error
         if error_code(error) in _CHANGED:
-            raise InputGoneError(f"{file} was replaced while it was copied") from error
+            raise InputMissingError(f"{file} was replaced while it was copied") from error
         raise
     except S3CopyFailedError as error:
-        raise InputGoneError(f"{file} was replaced while it was copied") from error
+        raise InputMissingError(f"{file} was replaced while it was copied") from error

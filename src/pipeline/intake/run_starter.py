@@ -6,11 +6,11 @@ from botocore.exceptions import ClientError
 
 from pipeline.aws.clients import client, error_code
 from pipeline.ledger.batch import Run, new_run
-from pipeline.ledger.batch_ledger import Ledger
+from pipeline.ledger.batch_ledger import BatchLedger
 
 
-def start_what_is_complete(
-    ledger: Ledger, prefix: str, state_machine_arn: str, now: str
+def start_ready_runs(
+    ledger: BatchLedger, prefix: str, state_machine_arn: str, now: str
 ) -> list[str]:
     """Claim the batch if its four files are there, and start every claimed run; the runs' ids.
 
@@ -27,7 +27,7 @@ def start_what_is_complete(
     for run in batch.claimed:
         try:
             _start(run, state_machine_arn)
-            ledger.note_started(run)
+            ledger.record_started(run)
         except Exception as error:  # noqa: BLE001 - raised when the others are started
             troubles.append(error)
     if troubles:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from contract.datasets import Dataset
 from contract.file_check import HEAD_BYTES, FileCheck, check_head
 from pipeline.aws.clients import client, error_code
-from pipeline.clock import utc_text
+from pipeline.clock import format_utc
 from pipeline.errors import UnreadableUploadError
 from pipeline.ledger.batch import BatchFile
 
@@ -35,11 +35,11 @@ class Upload:
     size: int
     version_id: str | None
     sequencer: str
-    told_at: str
+    event_time: str
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """The first bytes of one version of an object; `size` is the whole object's, in bytes."""
 
     data: bytes
@@ -48,7 +48,7 @@ class Head:
     uploaded_at: str
 
 
-def read_head(upload: Upload) -> Head | None:
+def read_head(upload: Upload) -> FileHead | None:
     """The beginning of the uploaded version, or of the newest where the event names none.
 
     Null if it is no longer there; UnreadableUploadError if S3 does not let it be read.
@@ -67,7 +67,7 @@ def read_head(upload: Upload) -> Head | None:
             raise
     # No range of an empty object can be read.
     answer = client("s3").get_object(**place)
-    return Head(b"", 0, answer["VersionId"], utc_text(answer["LastModified"]))
+    return FileHead(b"", 0, answer["VersionId"], format_utc(answer["LastModified"]))
 
 
 def _is_unreadable(error: ClientError) -> bool:
@@ -77,16 +77,16 @@ def _is_unreadable(error: ClientError) -> bool:
     )
 
 
-def _first_bytes(place: Mapping[str, Any]) -> Head:
+def _first_bytes(place: Mapping[str, Any]) -> FileHead:
     answer = client("s3").get_object(**place, Range=f"bytes=0-{HEAD_BYTES - 1}")
     # Not all that speaks S3 keeps to the range, so the stream is left at the limit.
     with closing(answer["Body"]) as body:
         data = body.read(HEAD_BYTES)
     size = int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
-    return Head(data, size, answer["VersionId"], utc_text(answer["LastModified"]))
+    return FileHead(data, size, answer["VersionId"], format_utc(answer["LastModified"]))
 
 
-def judge(dataset: Dataset, upload: Upload, head: Head) -> tuple[BatchFile, FileCheck]:
+def check_upload(dataset: Dataset, upload: Upload, head: FileHead) -> tuple[BatchFile, FileCheck]:
     """The version as the ledger notes it, and what the contract says of it."""
     check = check_head(dataset, head.data, whole=head.size <= HEAD_BYTES)
     file = BatchFile(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contract.datasets import DATASETS
-from contract.layout import RAW
+from contract.layout import RAW_PREFIX
 
 _DIGEST_LETTERS = 20
 _LONGEST_SLUG = 40
@@ -81,6 +81,6 @@ def new_run(batch: str, files: Mapping[str, BatchFile], claimed_at: str) -> Run:
 
 def _slug(batch: str) -> str:
     """The batch's own name in the plain letters that a run's id may have; `raw` without one."""
-    name = batch.removeprefix(RAW).strip("/")
+    name = batch.removeprefix(RAW_PREFIX).strip("/")
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub("[^A-Za-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "raw"

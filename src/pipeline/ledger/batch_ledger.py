@@ -23,13 +23,13 @@ from typing import Any
 
 from contract.datasets import DATASETS
 from pipeline.ledger.batch import BatchFile, Run
-from pipeline.ledger.table import Table
+from pipeline.ledger.table import LedgerTable
 
 _BATCH = "batch/"
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectedUpload:
     """The newest version of a file that cannot be used, and why in one line."""
 
     key: str
@@ -49,7 +49,7 @@ class Batch:
 
     prefix: str
     files: Mapping[str, BatchFile]
-    refused: Mapping[str, Refused]
+    refused: Mapping[str, RejectedUpload]
     claimed: tuple[Run, ...]
     waiting_since: str | None
 
@@ -58,13 +58,13 @@ class Batch:
         return len(self.files) == len(DATASETS)
 
 
-class Ledger:
+class BatchLedger:
     """The batches' items of the ledger table; times are ISO 8601 in UTC."""
 
     def __init__(self, table: str) -> None:
-        self._table = Table(table)
+        self._table = LedgerTable(table)
 
-    def note_valid(self, batch: str, file: BatchFile, now: str) -> bool:
+    def record_valid(self, batch: str, file: BatchFile, now: str) -> bool:
         """Note a valid version; false, and nothing changes, if it or a newer one is noted already.
 
         The version counts besides the order: where events name no versions, one version can be
@@ -87,7 +87,7 @@ class Ledger:
             },
         )
 
-    def note_refused(self, batch: str, file: BatchFile, problems: str, now: str) -> bool:
+    def record_rejected(self, batch: str, file: BatchFile, problems: str, now: str) -> bool:
         """Note a version that cannot be used; false if it or a newer one is noted already.
 
         It leaves the newest valid version as it is.
@@ -104,7 +104,7 @@ class Ledger:
                 "#order": "order",
             },
             values={
-                ":refused": asdict(Refused(file.key, file.version_id, file.order, problems)),
+                ":refused": asdict(RejectedUpload(file.key, file.version_id, file.order, problems)),
                 ":order": file.order,
                 ":version": file.version_id,
                 ":now": now,
@@ -130,7 +130,7 @@ class Ledger:
             },
         )
 
-    def note_started(self, run: Run) -> None:
+    def record_started(self, run: Run) -> None:
         """Forget a claimed run, which the state machine knows from now on."""
         self._table.update(
             f"{_BATCH}{run.batch}",
@@ -156,7 +156,7 @@ def _batch(prefix: str, item: Mapping[str, Any]) -> Batch:
             files[name] = _file(item[name])
         problem = item.get(f"{name}_refused")
         if problem and problem["order"] > item.get(f"{name}_taken", {"order": ""})["order"]:
-            refused[name] = Refused(**problem)
+            refused[name] = RejectedUpload(**problem)
     claimed = tuple(
         Run(run_id, prefix, noted["claimed_at"], tuple(_entry(file) for file in noted["files"]))
         for run_id, noted in sorted(item.get("claimed", {}).items())

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.aws.executions import Execution
-from pipeline.clock import utc_moment
-from pipeline.ledger.table import Table
+from pipeline.clock import parse_utc
+from pipeline.ledger.table import LedgerTable
 
 _RUN = "run/"
 _REMEMBERED = timedelta(days=90)
 
 
 @dataclass(frozen=True)
-class NotedRun:
+class RecordedRun:
     """A run that the ledger knows: its batch's prefix, and when it began, empty if unknown."""
 
     run_id: str
@@ -26,23 +26,23 @@ class NotedRun:
     started_at: str
 
 
-class Runs:
+class RunLedger:
     """The runs' items of the ledger table; times are ISO 8601 in UTC."""
 
     def __init__(self, table: str) -> None:
-        self._table = Table(table)
+        self._table = LedgerTable(table)
 
-    def running(self) -> Iterator[NotedRun]:
+    def running(self) -> Iterator[RecordedRun]:
         """Every run that is noted as running."""
         for item in self._table.items(_RUN):
             if item.get("status") == "RUNNING":
-                yield NotedRun(
+                yield RecordedRun(
                     item["id"].removeprefix(_RUN),
                     item.get("batch", ""),
                     item.get("started_at", ""),
                 )
 
-    def note_failed(self, execution: Execution, reason: str, now: str) -> bool:
+    def record_failed(self, execution: Execution, reason: str, now: str) -> bool:
         """Note that a run failed, unless its end is noted; false, and nothing changes, if it is.
 
         The item is made if the execution died before it noted itself.
@@ -64,11 +64,11 @@ class Runs:
                 ":arn": execution.arn,
                 ":batch": execution.input.get("batch", ""),
                 ":claimed_at": execution.input.get("claimed_at", ""),
-                ":expiration": int((utc_moment(now) + _REMEMBERED).timestamp()),
+                ":expiration": int((parse_utc(now) + _REMEMBERED).timestamp()),
             },
         )
 
-    def note_published(self, run_id: str, status: str, now: str) -> bool:
+    def record_published(self, run_id: str, status: str, now: str) -> bool:
         """Note PUBLISHED or SUPERSEDED for a run that still stands as running; else false."""
         return self._table.update(
             f"{_RUN}{run_id}",

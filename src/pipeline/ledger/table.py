@@ -14,7 +14,7 @@ _to_attribute = TypeSerializer().serialize
 _from_attribute = TypeDeserializer().deserialize
 
 
-class Table:
+class LedgerTable:
     """A DynamoDB table with the partition key `id`; numbers come back as Decimal."""
 
     def __init__(self, name: str) -> None:

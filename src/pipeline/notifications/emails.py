@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from pipeline.aws.clients import client
-from pipeline.errors import RetryLaterError
+from pipeline.errors import RetryableError
 
 # SNS refuses a subject of 100 characters or more, and anything but printable ASCII.
 _LONGEST_SUBJECT = 99
@@ -26,7 +26,7 @@ _WAIT_FOR_OTHER_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Mail:
+class Email:
     """What people are told; the subject is cut to what SNS takes."""
 
     subject: str
@@ -41,7 +41,7 @@ class Mail:
         return plain if fits else f"{plain[: _LONGEST_SUBJECT - 3]}..."
 
 
-class Mailer:
+class EmailSender:
     """Sends mails to a topic, and remembers in the ledger which causes have been told.
 
     A cause is told once, however often its event is repeated, and by however many Lambdas at a
@@ -59,10 +59,10 @@ class Mailer:
             # So that a try that died is known to be dead when its time has run out.
             self._config.register_lambda_context(context)
 
-    def tell_once(self, cause: str, mail: Mail) -> bool:
+    def send_once(self, cause: str, mail: Email) -> bool:
         """Send the mail unless this cause has been told; whether it was sent now.
 
-        RetryLaterError if another that began to send it neither ended nor ran out of time.
+        RetryableError if another that began to send it neither ended nor ran out of time.
         """
         sent = False
 
@@ -90,5 +90,5 @@ class Mailer:
         try:
             attempts(lambda: once(cause=cause))
         except IdempotencyAlreadyInProgressError as error:
-            raise RetryLaterError(f"another is telling {cause!r}, or died of it") from error
+            raise RetryableError(f"another is telling {cause!r}, or died of it") from error
         return sent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.aws.clients import client
-from pipeline.ledger.table import Table
+from pipeline.ledger.table import LedgerTable
 
 _ITEM = "subscription"
 
@@ -18,11 +18,11 @@ def is_confirmed(topic_arn: str) -> bool:
     )
 
 
-class Unconfirmed:
+class UnconfirmedSubscription:
     """The ledger's note of since when nobody has confirmed, so that it is told once a time."""
 
     def __init__(self, table: str) -> None:
-        self._table = Table(table)
+        self._table = LedgerTable(table)
 
     def begin(self, now: str) -> bool:
         """Note that nobody has; whether that is new."""

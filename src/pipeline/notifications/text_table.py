@@ -9,14 +9,14 @@ _LONGEST_CELL = 48
 
 
 @dataclass(frozen=True)
-class TextColumn:
+class TableColumn:
     """A column's heading; numbers stand to the right."""
 
     heading: str
     is_number: bool = False
 
 
-def text_table(columns: Sequence[TextColumn], rows: Sequence[Sequence[str]]) -> str:
+def text_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]]) -> str:
     """The rows as aligned lines below their headings; headings that are all empty are left out."""
     headings = [column.heading for column in columns]
     lines = [[_cell(value) for value in row] for row in rows]

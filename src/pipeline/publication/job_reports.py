@@ -8,38 +8,38 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from contract.layout import KPI_JOB, TRANSFORMATION_JOB, report
+from contract.layout import KPI_JOB, TRANSFORMATION_JOB, job_report_key
 from contract.reports import KpiReport, TransformationReport
 from pipeline.aws.clients import client, error_code
-from pipeline.errors import RunRefusedError
+from pipeline.errors import RunRejectedError
 
 Report = TypeVar("Report")
 
 
 @dataclass(frozen=True)
-class RunReports:
+class JobReports:
     """What each of a run's jobs counted."""
 
     transformation: TransformationReport
     kpis: KpiReport
 
 
-def read_reports(bucket: str, run_id: str) -> RunReports:
-    """Both reports of a run; RunRefusedError names each job that wrote none, or none of use."""
+def read_job_reports(bucket: str, run_id: str) -> JobReports:
+    """Both reports of a run; RunRejectedError names each job that wrote none, or none of use."""
     problems: list[str] = []
     transformation = _read(
         bucket, run_id, TRANSFORMATION_JOB, TransformationReport.from_json, problems
     )
     kpis = _read(bucket, run_id, KPI_JOB, KpiReport.from_json, problems)
     if transformation is None or kpis is None:
-        raise RunRefusedError("; ".join(problems))
-    return RunReports(transformation, kpis)
+        raise RunRejectedError("; ".join(problems))
+    return JobReports(transformation, kpis)
 
 
 def _read(
     bucket: str, run_id: str, job: str, parse: Callable[[str], Report], problems: list[str]
 ) -> Report | None:
-    key = report(job, run_id)
+    key = job_report_key(job, run_id)
     try:
         return parse(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
     except ClientError as error:

@@ -13,13 +13,13 @@ import json
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 
-from contract.layout import PUBLISHED_RUNS, published_run
+from contract.layout import PUBLISHED_RUNS_PREFIX, publication_key
 from contract.reports import TransformationReport
 from pipeline.aws.clients import client
-from pipeline.clock import utc_moment, utc_now, utc_text
-from pipeline.errors import RetryLaterError, UnreadablePointerError
+from pipeline.clock import format_utc, parse_utc, utc_now
+from pipeline.errors import InvalidPointerError, RetryableError
 from pipeline.ledger.batch import Run
-from pipeline.ledger.table import Table
+from pipeline.ledger.table import LedgerTable
 
 _ITEM = "pointer"
 _TRIES = 10
@@ -35,12 +35,12 @@ class Pointer:
     key: str
 
 
-def take_pointer(ledger_table: str, run: Run) -> Pointer:
+def claim_pointer(ledger_table: str, run: Run) -> Pointer:
     """Take the pointer for the run if it may have it; the pointer as it is then.
 
     It is another run's if that was claimed later. The same run gets the same pointer again.
     """
-    table = Table(ledger_table)
+    table = LedgerTable(ledger_table)
     for _ in range(_TRIES):
         held = _held(table)
         if held and (held.run_id == run.run_id or held.claimed_at > run.claimed_at):
@@ -49,7 +49,7 @@ def take_pointer(ledger_table: str, run: Run) -> Pointer:
         if _move(table, held, mine):
             return mine
         # Another run moved it in between: look again.
-    raise RetryLaterError(f"the pointer was moved by others {_TRIES} times in a row")
+    raise RetryableError(f"the pointer was moved by others {_TRIES} times in a row")
 
 
 def published_run_id(bucket: str) -> str | None:
@@ -58,7 +58,9 @@ def published_run_id(bucket: str) -> str | None:
     UnreadablePointerError if the newest object, which people may have written, names no run.
     """
     s3 = client("s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PUBLISHED_RUNS)
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=PUBLISHED_RUNS_PREFIX
+    )
     newest = max((entry["Key"] for page in pages for entry in page.get("Contents", [])), default="")
     if not newest:
         return None
@@ -66,10 +68,12 @@ def published_run_id(bucket: str) -> str | None:
     try:
         return str(json.loads(text)["run_id"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UnreadablePointerError(f"{newest} is no pointer: {error}") from error
+        raise InvalidPointerError(f"{newest} is no pointer: {error}") from error
 
 
-def show(bucket: str, pointer: Pointer, batch: str, report: TransformationReport) -> None:
+def write_publication(
+    bucket: str, pointer: Pointer, batch: str, report: TransformationReport
+) -> None:
     """Put the object that turns readers to the run; the same content each time."""
     client("s3").put_object(
         Bucket=bucket,
@@ -79,7 +83,7 @@ def show(bucket: str, pointer: Pointer, batch: str, report: TransformationReport
     )
 
 
-def _held(table: Table) -> Pointer | None:
+def _held(table: LedgerTable) -> Pointer | None:
     item = table.get(_ITEM)
     return Pointer(**{field.name: item[field.name] for field in fields(Pointer)}) if item else None
 
@@ -88,13 +92,13 @@ def _next(held: Pointer | None, run: Run) -> Pointer:
     published_at = utc_now()
     if held:
         # Clocks differ between machines; the order of publishing does not.
-        after = utc_moment(held.published_at) + timedelta(microseconds=1)
-        published_at = max(published_at, utc_text(after))
-    key = published_run(published_at, run.run_id)
+        after = parse_utc(held.published_at) + timedelta(microseconds=1)
+        published_at = max(published_at, format_utc(after))
+    key = publication_key(published_at, run.run_id)
     return Pointer(run.run_id, run.claimed_at, published_at, key)
 
 
-def _move(table: Table, held: Pointer | None, to: Pointer) -> bool:
+def _move(table: LedgerTable, held: Pointer | None, to: Pointer) -> bool:
     """One conditional update; false if the pointer is no longer as it was seen."""
     names = asdict(to)
     values = {f":{name}": value for name, value in names.items()}

@@ -10,12 +10,12 @@ from fractions import Fraction
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES, TRANSACTION_METRICS, KpiTable
 from contract.reports import KpiReport, TableTotals, TransformationReport
-from pipeline.errors import RunRefusedError
-from pipeline.publication.job_reports import RunReports
+from pipeline.errors import RunRejectedError
+from pipeline.publication.job_reports import JobReports
 
 
 @dataclass(frozen=True)
-class Quality:
+class QualityFigures:
     """The figures of a run that may be published; `accepted_revenue` has two decimals."""
 
     read_rentals: int
@@ -29,8 +29,8 @@ class Quality:
         return str(_percent(self.rejected_rentals, self.read_rentals))
 
 
-def check_run(run_id: str, reports: RunReports, limit_percent: Decimal) -> Quality:
-    """The run's figures if nothing speaks against it; else RunRefusedError with every problem.
+def check_run(run_id: str, reports: JobReports, limit_percent: Decimal) -> QualityFigures:
+    """The run's figures if nothing speaks against it; else RunRejectedError with every problem.
 
     `limit_percent` of the rentals read may have been rejected, and not one more.
     """
@@ -43,14 +43,14 @@ def check_run(run_id: str, reports: RunReports, limit_percent: Decimal) -> Quali
     ]
     if problems:
         # Both reports may name the same problem.
-        raise RunRefusedError(f"run {run_id}: " + "; ".join(dict.fromkeys(problems)))
+        raise RunRejectedError(f"run {run_id}: " + "; ".join(dict.fromkeys(problems)))
     rentals = transformation.datasets[RENTALS.name]
-    return Quality(
+    return QualityFigures(
         rentals.read, rentals.accepted, rentals.rejected, transformation.accepted_revenue
     )
 
 
-def _identity_problems(run_id: str, reports: RunReports) -> Iterator[str]:
+def _identity_problems(run_id: str, reports: JobReports) -> Iterator[str]:
     for name, report in (("transformation", reports.transformation), ("KPI", reports.kpis)):
         if report.run_id != run_id:
             yield f"the {name} job's report is of run {report.run_id}"

@@ -11,12 +11,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from contract.layout import RAW, run_report
+from contract.layout import RAW_PREFIX, run_report_key
 from contract.reports import TransformationReport
-from pipeline.aws.athena import Answer
+from pipeline.aws.athena import QueryResult
 from pipeline.ledger.batch import Run
-from pipeline.notifications.emails import Mail
-from pipeline.notifications.text_table import TextColumn, text_table
+from pipeline.notifications.emails import Email
+from pipeline.notifications.text_table import TableColumn, text_table
 
 # The columns of each answer that fit a phone's width, and what each table is called.
 _TABLES = {
@@ -32,19 +32,19 @@ _LONGEST_TABLE = 20
 _LONGEST_WARNING = 300
 
 
-def report_mail(
+def report_email(
     run: Run,
     report: TransformationReport,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, QueryResult],
     shown_instead: str | None,
     bucket: str,
-) -> Mail:
+) -> Email:
     """The mail of a run; `answers` by the questions' names.
 
     `shown_instead` is the run that has the pointer if it is not this one.
     """
     rentals = report.datasets["rentals"].accepted
-    name = run.batch.removeprefix(RAW).strip("/")
+    name = run.batch.removeprefix(RAW_PREFIX).strip("/")
     title = " ".join(word for word in ("Rental KPIs", name) if word)
     state = " (not shown)" if shown_instead else ""
     sections = [
@@ -52,10 +52,10 @@ def report_mail(
         *_answer_sections(answers),
         *_row_sections(report),
         *_file_warnings(run),
-        f"This report and its numbers: s3://{bucket}/{run_report(run.run_id, '')}",
+        f"This report and its numbers: s3://{bucket}/{run_report_key(run.run_id, '')}",
         f"Rejected rows: s3://{bucket}/quarantine/<dataset>/run_id={run.run_id}/",
     ]
-    return Mail(
+    return Email(
         f"{title}{state}: {report.revenue:,} from {rentals:,} rentals",
         "\n\n".join(sections) + "\n",
     )
@@ -70,27 +70,27 @@ def _what_readers_see(shown_instead: str | None) -> str:
     )
 
 
-def _answer_sections(answers: Mapping[str, Answer]) -> Iterator[str]:
+def _answer_sections(answers: Mapping[str, QueryResult]) -> Iterator[str]:
     totals = answers["totals"]
     upright = [
         (_words(column.name), _text(value, column.is_number))
         for row in totals.rows
         for column, value in zip(totals.columns, row, strict=True)
     ]
-    yield text_table([TextColumn(""), TextColumn("", is_number=True)], upright)
+    yield text_table([TableColumn(""), TableColumn("", is_number=True)], upright)
     for name, (title, kept) in _TABLES.items():
         yield f"{title}\n\n{_answer_table(answers[name], kept)}"
 
 
-def _answer_table(answer: Answer, kept: tuple[str, ...]) -> str:
+def _answer_table(answer: QueryResult, kept: tuple[str, ...]) -> str:
     types = {column.name: column.is_number for column in answer.columns}
     rows = [[_text(record[name], types[name]) for name in kept] for record in answer.records]
-    return _cut_table([TextColumn(_words(name), types[name]) for name in kept], rows)
+    return _cut_table([TableColumn(_words(name), types[name]) for name in kept], rows)
 
 
 def _row_sections(report: TransformationReport) -> Iterator[str]:
-    columns = [TextColumn("dataset")]
-    columns += [TextColumn(name, is_number=True) for name in ("read", "accepted", "rejected")]
+    columns = [TableColumn("dataset")]
+    columns += [TableColumn(name, is_number=True) for name in ("read", "accepted", "rejected")]
     rows = [
         [name, f"{counts.read:,}", f"{counts.accepted:,}", f"{counts.rejected:,}"]
         for name, counts in report.datasets.items()
@@ -106,10 +106,10 @@ def _row_sections(report: TransformationReport) -> Iterator[str]:
 def _count_table(counts: Mapping[str, int]) -> str:
     found = sorted(((count, code) for code, count in counts.items() if count), reverse=True)
     rows = [[code, f"{count:,}"] for count, code in found]
-    return _cut_table([TextColumn(""), TextColumn("", is_number=True)], rows)
+    return _cut_table([TableColumn(""), TableColumn("", is_number=True)], rows)
 
 
-def _cut_table(columns: list[TextColumn], rows: list[list[str]]) -> str:
+def _cut_table(columns: list[TableColumn], rows: list[list[str]]) -> str:
     table = text_table(columns, rows[:_LONGEST_TABLE])
     more = len(rows) - _LONGEST_TABLE
     return f"{table}\nand {more:,} more" if more > 0 else table

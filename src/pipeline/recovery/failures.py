@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 
 from pipeline.aws.executions import Execution
-from pipeline.text import bounded
+from pipeline.text import truncate
 
 # A Lambda's cause is JSON. It may be cut off, or have words around it, so it is not parsed whole.
 _ERROR_MESSAGE = re.compile(r'"errorMessage"\s*:\s*"((?:[^"\\]|\\.)*)')
 # The state machine ends with the cause "<state>: <cause>".
 _STATE = re.compile(r"(?P<state>\w+): (?P<cause>.*)", re.DOTALL)
-_ONLY_UNNOTED = re.compile(r"NotePublished: The run is (?P<status>PUBLISHED|SUPERSEDED) ")
+_ONLY_UNNOTED = re.compile(r"RecordPublished: The run is (?P<status>PUBLISHED|SUPERSEDED) ")
 
 _WORDS = {
     "States.Timeout": "It took longer than it may.",
@@ -26,7 +26,7 @@ _WORDS = {
     "Lambda.Unknown": "The function ended without an answer: out of time or of memory, perhaps.",
 }
 # What dropping other files mends, and running the same ones again does not.
-_FAULTS_OF_DATA = {"RunRefusedError", "InputGoneError"}
+_FAULTS_OF_DATA = {"RunRejectedError", "InputMissingError"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Failure:
     def message(self) -> str:
         """Error and cause in plain words, one bounded line."""
         words = _WORDS.get(self.error)
-        said = bounded(_said(self.cause))
+        said = truncate(_said(self.cause))
         if words:
             return f"{words} {said}".strip()
         return f"{self.error}: {said}".strip(": ") or "No reason was given."
@@ -61,7 +61,7 @@ def _said(cause: str) -> str:
     return "" if cause.lstrip().startswith(("{", "[")) else cause
 
 
-def failure_of(execution: Execution) -> Failure:
+def failure_from_execution(execution: Execution) -> Failure:
     """Why an execution ended without success, from what it says itself."""
     if execution.status == "ABORTED":
         said = ": ".join(text for text in (execution.error, execution.cause) if text)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import timedelta
 
 from contract.datasets import DATASETS
-from pipeline.clock import utc_moment
-from pipeline.intake.upload_emails import file_by_file
+from pipeline.clock import parse_utc
+from pipeline.intake.upload_emails import list_files
 from pipeline.ledger.batch_ledger import Batch
-from pipeline.notifications.emails import Mail
+from pipeline.notifications.emails import Email
 
 
 def is_overdue(batch: Batch, hours: float, now: str) -> bool:
     """Whether the batch has waited longer than so many hours for what it lacks."""
     if batch.waiting_since is None or batch.is_complete:
         return False
-    return utc_moment(now) - utc_moment(batch.waiting_since) > timedelta(hours=hours)
+    return parse_utc(now) - parse_utc(batch.waiting_since) > timedelta(hours=hours)
 
 
-def incomplete(batch: Batch) -> Mail:
+def incomplete_batch_email(batch: Batch) -> Email:
     """Which files of the batch came, which are missing, and which were refused and why."""
     missing = [dataset.file for dataset in DATASETS if dataset.name not in batch.files]
-    return Mail(
+    return Email(
         f"Batch incomplete: {batch.prefix} lacks {', '.join(missing)}",
         f"The batch {batch.prefix} has waited since {batch.waiting_since}, and nothing was started"
-        f" yet.\n\n{file_by_file(batch)}\n\n"
+        f" yet.\n\n{list_files(batch)}\n\n"
         f"Drop what is missing into {batch.prefix} and the batch starts by itself. This is not told"
         " again for 90 days.\n",
     )

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pipeline.aws.emr_clusters import clusters_up, describe_cluster, terminate_cluster
+from pipeline.aws.emr_clusters import describe_cluster, list_active_clusters, terminate_cluster
 from pipeline.aws.executions import Execution, execution_arn, find_execution
-from pipeline.clock import utc_moment, utc_now
+from pipeline.clock import parse_utc, utc_now
 from pipeline.errors import PipelineError
-from pipeline.intake.run_starter import start_what_is_complete
-from pipeline.ledger.batch_ledger import Batch, Ledger
-from pipeline.ledger.run_ledger import Runs
-from pipeline.notifications.emails import Mailer
-from pipeline.notifications.subscriptions import Unconfirmed, is_confirmed
-from pipeline.recovery.failure_details import Evidence
-from pipeline.recovery.failure_emails import ended, ended_cause
-from pipeline.recovery.failures import failure_of, published_status
-from pipeline.recovery.incomplete_batches import incomplete, is_overdue
+from pipeline.intake.run_starter import start_ready_runs
+from pipeline.ledger.batch_ledger import Batch, BatchLedger
+from pipeline.ledger.run_ledger import RunLedger
+from pipeline.notifications.emails import EmailSender
+from pipeline.notifications.subscriptions import UnconfirmedSubscription, is_confirmed
+from pipeline.recovery.failure_details import FailureDetails
+from pipeline.recovery.failure_emails import ended_run_email, run_ended_key
+from pipeline.recovery.failures import failure_from_execution, published_status
+from pipeline.recovery.incomplete_batches import incomplete_batch_email, is_overdue
 
 _GONE = "GONE"
 # Step Functions tells of an execution a little after it began; one that it does not know is given
@@ -27,12 +27,12 @@ _GONE = "GONE"
 _GRACE = timedelta(minutes=15)
 
 
-class PatrolError(PipelineError):
+class SweepError(PipelineError):
     """A part of the round failed, after all of the others were done."""
 
 
 @dataclass(frozen=True)
-class Trouble:
+class SweepProblem:
     """A part of a round that failed: what was being looked after, and its cluster, run or batch."""
 
     what: str
@@ -41,7 +41,7 @@ class Trouble:
 
 
 @dataclass
-class Found:
+class SweepResult:
     """What a round found and did.
 
     `clusters` are those that were ended, with their run (empty if they name none); `runs` those
@@ -55,17 +55,17 @@ class Found:
     incomplete: list[str] = field(default_factory=list)
     is_confirmed: bool | None = None
     is_newly_unconfirmed: bool = False
-    troubles: list[Trouble] = field(default_factory=list)
+    problems: list[SweepProblem] = field(default_factory=list)
 
-    def require_whole(self) -> None:
+    def raise_on_problems(self) -> None:
         """PatrolError that names every part that failed, if any did."""
-        if self.troubles:
-            raise PatrolError(
-                "; ".join(f"{one.what}: {type(one.error).__name__}" for one in self.troubles)
+        if self.problems:
+            raise SweepError(
+                "; ".join(f"{one.what}: {type(one.error).__name__}" for one in self.problems)
             )
 
 
-class Patrol:
+class Watchdog:
     """One round. Each part, and each thing in it, is looked at whatever became of the others."""
 
     def __init__(
@@ -75,30 +75,30 @@ class Patrol:
         state_machine_arn: str,
         topic_arn: str,
         ledger_table: str,
-        mailer: Mailer,
-        incomplete_after_hours: float,
+        mailer: EmailSender,
+        incomplete_batch_hours: float,
     ) -> None:
         self._stack = stack
         self._bucket = bucket
         self._state_machine_arn = state_machine_arn
         self._topic_arn = topic_arn
-        self._ledger = Ledger(ledger_table)
-        self._runs = Runs(ledger_table)
-        self._unconfirmed = Unconfirmed(ledger_table)
+        self._ledger = BatchLedger(ledger_table)
+        self._runs = RunLedger(ledger_table)
+        self._unconfirmed = UnconfirmedSubscription(ledger_table)
         self._mailer = mailer
-        self._incomplete_after_hours = incomplete_after_hours
+        self._incomplete_after_hours = incomplete_batch_hours
         self._known: dict[str, Execution | None] = {}
-        self._found = Found()
+        self._found = SweepResult()
         self._knows_clusters = False
 
-    def round(self, told: Execution | None = None) -> Found:
+    def sweep(self, told: Execution | None = None) -> SweepResult:
         """Look after everything; `told` is an execution whose end an event has announced."""
         if told:
             # DescribeExecution may be a little behind its own event.
             self._known[told.run_id] = told
         with self._going_on("clusters"):
             self._end_leaked_clusters()
-        self._knows_clusters = not self._found.troubles
+        self._knows_clusters = not self._found.problems
         with self._going_on("runs"):
             self._settle_ended_runs(told)
         with self._going_on("batches"):
@@ -112,7 +112,7 @@ class Patrol:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - kept, and raised when the round is done
-            self._found.troubles.append(Trouble(what, about, error))
+            self._found.problems.append(SweepProblem(what, about, error))
 
     def _execution(self, run_id: str) -> Execution | None:
         if run_id not in self._known:
@@ -123,13 +123,13 @@ class Patrol:
     def _end_leaked_clusters(self) -> None:
         # The list is complete before any execution is looked at: what was made after it is not on
         # it, and what is on it was made by an execution that had begun.
-        for cluster_id in list(clusters_up()):
+        for cluster_id in list(list_active_clusters()):
             with self._going_on(f"cluster {cluster_id}", cluster=cluster_id):
                 self._end_if_leaked(cluster_id)
 
     def _end_if_leaked(self, cluster_id: str) -> None:
         cluster = describe_cluster(cluster_id)
-        if cluster.tags.get("stack") != self._stack or not cluster.is_up:
+        if cluster.tags.get("stack") != self._stack or not cluster.is_active:
             return
         run_id = cluster.tags.get("run", "")
         execution = self._execution(run_id) if run_id else None
@@ -160,28 +160,28 @@ class Patrol:
             return
         status = published_status(execution)
         if status:
-            if self._runs.note_published(execution.run_id, status, utc_now()):
+            if self._runs.record_published(execution.run_id, status, utc_now()):
                 self._found.runs.append(execution.run_id)
             return
         # The mail first: if it fails the run still stands as running, and the next round tells it.
         was_sent = self._tell_end(execution, execution.input.get("batch") or noted_batch)
-        reason = failure_of(execution).message
-        was_noted = self._runs.note_failed(execution, reason, utc_now())
+        reason = failure_from_execution(execution).message
+        was_noted = self._runs.record_failed(execution, reason, utc_now())
         if was_sent or was_noted:
             self._found.runs.append(execution.run_id)
 
     def _tell_end(self, execution: Execution, batch: str) -> bool:
-        evidence = Evidence()
-        published = evidence.what_readers_see(self._bucket, execution.run_id)
-        mail = ended(
+        evidence = FailureDetails()
+        published = evidence.describe_published_run(self._bucket, execution.run_id)
+        mail = ended_run_email(
             execution,
             batch,
             self._state_machine_arn,
-            failure_of(execution),
+            failure_from_execution(execution),
             self._what_of_cluster(execution.run_id),
             " ".join([published, *evidence.gaps]).strip(),
         )
-        return self._mailer.tell_once(ended_cause(execution.run_id), mail)
+        return self._mailer.send_once(run_ended_key(execution.run_id), mail)
 
     def _what_of_cluster(self, run_id: str) -> str:
         its_own = [cluster for cluster, run in self._found.clusters.items() if run == run_id]
@@ -199,12 +199,12 @@ class Patrol:
     def _look_after(self, batch: Batch) -> None:
         now = utc_now()
         if batch.is_complete or batch.claimed:
-            self._found.started += start_what_is_complete(
+            self._found.started += start_ready_runs(
                 self._ledger, batch.prefix, self._state_machine_arn, now
             )
         if is_overdue(batch, self._incomplete_after_hours, now):
             cause = f"incomplete {batch.prefix} {batch.waiting_since}"
-            if self._mailer.tell_once(cause, incomplete(batch)):
+            if self._mailer.send_once(cause, incomplete_batch_email(batch)):
                 self._found.incomplete.append(batch.prefix)
 
     def _look_after_subscription(self) -> None:
@@ -216,4 +216,4 @@ class Patrol:
 
 
 def _is_recent(since: str) -> bool:
-    return bool(since) and utc_moment(utc_now()) - utc_moment(since) < _GRACE
+    return bool(since) and parse_utc(utc_now()) - parse_utc(since) < _GRACE

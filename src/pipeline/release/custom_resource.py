@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from pipeline.errors import PipelineError
 
-NOT_MADE = "not made"
+CREATION_FAILED_ID = "not made"
 """The physical id of a resource whose creation failed."""
 
 # Enough for every try to tell, each of which may wait for the connection and for the answer.
@@ -32,12 +32,12 @@ _TRY_SECONDS = 3
 _LONGEST_REASON = 600
 
 
-class NotToldError(PipelineError):
+class ResponseDeliveryError(PipelineError):
     """CloudFormation could not be told; Lambda repeats the request after this."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResourceResponse:
     """How a request ended: the resource's id and attributes, or what went wrong."""
 
     physical_id: str
@@ -49,36 +49,40 @@ class Answer:
         return "FAILED" if self.error else "SUCCESS"
 
 
-def answer_request(
-    event: CloudFormationCustomResourceEvent, context: LambdaContext, act: Callable[[], Answer]
-) -> Answer:
+def handle_request(
+    event: CloudFormationCustomResourceEvent,
+    context: LambdaContext,
+    act: Callable[[], ResourceResponse],
+) -> ResourceResponse:
     """Do what is asked and tell CloudFormation how it ended, in time; the answer that was told.
 
     An error of `act` is an answer, and so is time running out. It must not end the function: Lambda
     would repeat the request, after CloudFormation has gone on with another one.
     """
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
-    answer = _carry_out(act, max(seconds, 0.0), event.physical_resource_id or NOT_MADE)
+    answer = _carry_out(act, max(seconds, 0.0), event.physical_resource_id or CREATION_FAILED_ID)
     where = f"log of {context.function_name}, request {context.aws_request_id}"
     _tell(event, answer, where)
     return answer
 
 
-def _carry_out(act: Callable[[], Answer], seconds: float, physical_id: str) -> Answer:
+def _carry_out(
+    act: Callable[[], ResourceResponse], seconds: float, physical_id: str
+) -> ResourceResponse:
     # A thread can be left alone where a call does not come back. Lambda freezes it with the rest.
     worker = ThreadPoolExecutor(max_workers=1)
     future = worker.submit(act)
     worker.shutdown(wait=False)
     if not wait([future], timeout=seconds).done:
         late = TimeoutError("the function's time ran out; it may have been half done")
-        return Answer(physical_id, error=late)
+        return ResourceResponse(physical_id, error=late)
     error = future.exception()
     if isinstance(error, Exception):
-        return Answer(physical_id, error=error)
+        return ResourceResponse(physical_id, error=error)
     return future.result()
 
 
-def _tell(event: CloudFormationCustomResourceEvent, answer: Answer, where: str) -> None:
+def _tell(event: CloudFormationCustomResourceEvent, answer: ResourceResponse, where: str) -> None:
     """Put the answer to the address that came with the request, which holds a signature."""
     reason = f"{type(answer.error).__name__}: {answer.error}" if answer.error else "done"
     body = {
@@ -102,7 +106,9 @@ def _tell(event: CloudFormationCustomResourceEvent, answer: Answer, where: str) 
     except (OSError, HTTPException, ValueError) as error:
         # Without the cause: some of these errors repeat the address.
         name = f"{type(error).__name__} {getattr(error, 'code', '')}".strip()
-        raise NotToldError(f"CloudFormation was not told {answer.status}: {name}") from None
+        raise ResponseDeliveryError(
+            f"CloudFormation was not told {answer.status}: {name}"
+        ) from None
 
 
 def _put(url: str, content: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from contract.layout import JOBS_ZIP, scripts
+from contract.layout import JOBS_ZIP, scripts_prefix
 from pipeline.aws.clients import client, error_code
 from pipeline.errors import PipelineError
 from pipeline.release.spark_package import ENTRY_POINTS, spark_package
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 
 _RELEASE_LETTERS = 16
-_ALL_RELEASES = scripts("")
+_ALL_RELEASES = scripts_prefix("")
 _MOST_DELETED_AT_ONCE = 1000
 
 
-class NotRemovedError(PipelineError):
+class ScriptRemovalError(PipelineError):
     """S3 refused to remove some of the scripts."""
 
 
 @dataclass(frozen=True)
-class Owner:
+class ReleaseOwner:
     """Who installed a release: a stack's ARN, and the resource's name in its template."""
 
     stack: str
@@ -50,7 +50,7 @@ def release_of(files: Mapping[str, bytes]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:_RELEASE_LETTERS]
 
 
-def install(bucket: str, owner: Owner) -> str:
+def install(bucket: str, owner: ReleaseOwner) -> str:
     """Put the scripts into the bucket; the release. Once more changes nothing.
 
     Earlier releases stay, for the executions that run them and for a way back.
@@ -59,13 +59,13 @@ def install(bucket: str, owner: Owner) -> str:
     release = release_of(files)
     manifest = {**asdict(owner), "release": release, "files": sorted(files)}
     # First, so that whatever an end half way leaves behind is known to be the owner's.
-    _put(bucket, f"{scripts(release)}/{MANIFEST}", json.dumps(manifest, indent=2).encode())
+    _put(bucket, f"{scripts_prefix(release)}/{MANIFEST}", json.dumps(manifest, indent=2).encode())
     for name, content in files.items():
-        _put(bucket, f"{scripts(release)}/{name}", content)
+        _put(bucket, f"{scripts_prefix(release)}/{name}", content)
     return release
 
 
-def remove(bucket: str, owner: Owner) -> int:
+def remove(bucket: str, owner: ReleaseOwner) -> int:
     """Remove every version of what the owner's manifests name; the number of releases.
 
     Nothing else below `emr-scripts/` is touched. A bucket that is gone has nothing to remove.
@@ -87,7 +87,7 @@ def _put(bucket: str, key: str, content: bytes) -> None:
     client("s3").put_object(Bucket=bucket, Key=key, Body=content)
 
 
-def _manifests_of(bucket: str, owner: Owner) -> Iterator[tuple[str, dict[str, Any]]]:
+def _manifests_of(bucket: str, owner: ReleaseOwner) -> Iterator[tuple[str, dict[str, Any]]]:
     """Folder and manifest of each release that the owner has installed."""
     pages = client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=_ALL_RELEASES):
@@ -124,4 +124,4 @@ def _remove_versions(bucket: str, folder: str, keys: set[str]) -> None:
         answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
         if refused := answer.get("Errors"):
             named = ", ".join(f"{error['Key']} ({error['Code']})" for error in refused)
-            raise NotRemovedError(f"not removed: {named}")
+            raise ScriptRemovalError(f"not removed: {named}")

@@ -7,7 +7,14 @@ from typing import Callable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from contract.field_formats import Decimal, Flag, Integer, Kind, Moment, Text
+from contract.field_formats import (
+    BooleanFormat,
+    DecimalFormat,
+    FieldFormat,
+    IntegerFormat,
+    TextFormat,
+    TimestampFormat,
+)
 
 
 def trimmed(raw: Column) -> Column:
@@ -16,7 +23,7 @@ def trimmed(raw: Column) -> Column:
     return F.when(text != "", text)
 
 
-def converted(text: Column, kind: Kind) -> Column:
+def converted(text: Column, kind: FieldFormat) -> Column:
     """The value of a trimmed field; null where it is not of the kind's type, format or range."""
     if kind.pattern is not None:
         text = F.when(text.rlike(rf"\A{kind.pattern}\z"), text)
@@ -27,22 +34,22 @@ def converted(text: Column, kind: Kind) -> Column:
 # make it fail, for under ANSI rules a failing cast ends the job.
 
 
-def _text(text: Column, kind: Text) -> Column:
+def _text(text: Column, kind: TextFormat) -> Column:
     if kind.case is None:
         return text
     return F.lower(text) if kind.case == "lower" else F.upper(text)
 
 
-def _flag(text: Column, _: Flag) -> Column:
+def _flag(text: Column, _: BooleanFormat) -> Column:
     return text == "1"
 
 
-def _integer(text: Column, kind: Integer) -> Column:
+def _integer(text: Column, kind: IntegerFormat) -> Column:
     number = text.cast("bigint")
     return F.when(number <= kind.maximum, number.cast(kind.sql_type))
 
 
-def _decimal(text: Column, kind: Decimal) -> Column:
+def _decimal(text: Column, kind: DecimalFormat) -> Column:
     # One digit more before the point leaves room for rounding up; the cast rounds half up.
     number = text.cast(f"decimal({kind.precision + 1},{kind.scale})")
     in_range = number >= kind.minimum
@@ -51,14 +58,14 @@ def _decimal(text: Column, kind: Decimal) -> Column:
     return F.when(in_range, number.cast(kind.sql_type))
 
 
-def _moment(text: Column, kind: Moment) -> Column:
+def _moment(text: Column, kind: TimestampFormat) -> Column:
     return F.try_to_timestamp(text, F.lit(kind.format)).cast(kind.sql_type)
 
 
 _CONVERSIONS: dict[type, Callable[..., Column]] = {
-    Text: _text,
-    Flag: _flag,
-    Integer: _integer,
-    Decimal: _decimal,
-    Moment: _moment,
+    TextFormat: _text,
+    BooleanFormat: _flag,
+    IntegerFormat: _integer,
+    DecimalFormat: _decimal,
+    TimestampFormat: _moment,
 }

@@ -10,8 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from contract import codes
-from contract.datasets import RENTALS, Dataset
-from contract.datasets import Column as ContractColumn
+from contract.datasets import RENTALS, Dataset, InputColumn
 from spark.reading.csv_reader import RAW_RECORD
 
 TEXT = "text"
@@ -30,15 +29,15 @@ def reject_reasons(dataset: Dataset) -> Column:
     return F.when(F.col(RAW_RECORD).isNotNull(), malformed).otherwise(broken)
 
 
-def not_missing(column: ContractColumn) -> Column:
+def not_missing(column: InputColumn) -> Column:
     """A required column is not empty."""
-    return F.when(_text(column.name).isNull(), F.lit(codes.missing(column.name)))
+    return F.when(_text(column.name).isNull(), F.lit(codes.missing_code(column.name)))
 
 
-def valid(column: ContractColumn) -> Column:
+def valid(column: InputColumn) -> Column:
     """A field that is not empty is of its column's type, format and range."""
     is_wrong = _text(column.name).isNotNull() & _value(column.name).isNull()
-    return F.when(is_wrong, F.lit(codes.invalid(column.name)))
+    return F.when(is_wrong, F.lit(codes.invalid_code(column.name)))
 
 
 def end_after_start() -> Column:

@@ -19,7 +19,7 @@ SECONDS_AN_HOUR = 3600
 Step = Callable[[DataFrame], DataFrame]
 
 
-def judged(dataset: Dataset) -> Step:
+def validated(dataset: Dataset) -> Step:
     """Raw rows, as `reading.read_rows` gives them, with the verdict on each.
 
     Three columns: `value`, a struct of the converted columns, null for a rejected row; `raw`, a
@@ -82,7 +82,7 @@ def _with_duplicates(dataset: Dataset) -> Step:
     spread = F.xxhash64(RAW).cast("string")
     group = F.when(is_accepted(), F.col(f"{VALUE}.{dataset.key}")).otherwise(spread)
     place = F.row_number().over(Window.partitionBy(is_accepted(), group).orderBy(RAW))
-    duplicate = F.array(F.lit(codes.duplicate(dataset)))
+    duplicate = F.array(F.lit(codes.duplicate_code(dataset)))
     is_duplicate = is_accepted() & (F.col("place") > 1)
 
     def step(rows: DataFrame) -> DataFrame:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from contract.datasets import Dataset
 from contract.file_check import HEAD_BYTES, Header, check_head
-from contract.layout import below
+from contract.layout import join_uri
 from spark import storage
 from spark.errors import InputError
 from spark.reading import csv_grammar
@@ -33,7 +33,7 @@ def read_headers(
     """
     headers, problems = {}, []
     for dataset in datasets:
-        uri = below(folder, dataset.file)
+        uri = join_uri(folder, dataset.file)
         if not storage.is_file(spark, uri):
             problems.append(f"{dataset.file}: no such file in {folder}")
             continue
@@ -55,7 +55,7 @@ def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header
     Behind them `raw_record`: the whole record of a malformed row, whose other columns are null, and
     null for any other.
     """
-    lines = _data_lines(spark, below(folder, dataset.file), dataset, header)
+    lines = _data_lines(spark, join_uri(folder, dataset.file), dataset, header)
     records = _joined_records(lines) if dataset.multiline else lines.select("line")
     record = csv_grammar.without_line_end(F.col("line"))
     return (

@@ -91,7 +91,7 @@ def questions(run_id: str) -> list[Query]:
 
 
 def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogueTable:
-    columns = tuple(name for name, _ in table.columns_of_run(personal_data))
+    columns = tuple(name for name, _ in table.columns_for(personal_data))
     return CatalogueTable(table.name, columns, table.count_column, table.revenue_column)
 
 
