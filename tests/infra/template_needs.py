@@ -95,7 +95,7 @@ _OF_SERVICES: dict[str, dict[str, tuple[str, set[Permission]]]] = {
             _all(
                 "ec2:CreateNetworkInterface ec2:RunInstances ec2:CreateFleet"
                 " ec2:CreateLaunchTemplate ec2:CreateLaunchTemplateVersion",
-                "subnet/${Subnet}",
+                "subnet/${SubnetId}",
             ),
         ),
         "SecurityGroupsOfTheFirstCluster": (

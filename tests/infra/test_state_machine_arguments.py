@@ -19,7 +19,7 @@ from spark.job import Parser
 from tests.infra import asl
 from tests.infra.asl_run import CONTEXT, FAILURE, INPUT, RUN_ID, Run, problems
 
-BUCKET = asl.SUBSTITUTIONS["Bucket"]
+BUCKET = asl.SUBSTITUTIONS["BucketName"]
 SCRIPTS = f"s3://{BUCKET}/{asl.SUBSTITUTIONS['ScriptsPrefix']}"
 
 
@@ -108,7 +108,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         yield boto3.resource("dynamodb", region_name="eu-west-1").create_table(
-            TableName=asl.SUBSTITUTIONS["LedgerTable"],
+            TableName=asl.SUBSTITUTIONS["LedgerTableName"],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",

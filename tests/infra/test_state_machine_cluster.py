@@ -160,10 +160,10 @@ def test_the_cluster_is_what_the_template_says(run: Run) -> None:
         ("ReleaseLabel", "EmrRelease"),
         ("ServiceRole", "EmrServiceRole"),
         ("JobFlowRole", "EmrInstanceProfile"),
-        ("SecurityConfiguration", "SecurityConfiguration"),
+        ("SecurityConfiguration", "EmrSecurityConfiguration"),
     ):
         assert request[key] == asl.SUBSTITUTIONS[name]
-    assert request["Instances"]["Ec2SubnetIds"] == [asl.SUBSTITUTIONS["Subnet"]]
+    assert request["Instances"]["Ec2SubnetIds"] == [asl.SUBSTITUTIONS["SubnetId"]]
 
 
 def test_a_cluster_that_nobody_ends_ends_itself(run: Run) -> None:

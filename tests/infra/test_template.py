@@ -15,15 +15,15 @@ from tests.infra.template import (
 )
 
 PARAMETERS: dict[str, dict[str, Any]] = template()["Parameters"]
-WITHOUT_DEFAULT = {"Email", "Subnet"}
+WITHOUT_DEFAULT = {"NotificationEmail", "SubnetId"}
 FUNCTIONS = sorted(resources(FUNCTION))
 RULES = sorted(resources("AWS::Events::Rule"))
 
 
 def test_the_parameters_are_those_of_the_design() -> None:
     assert set(PARAMETERS) == {
-        "Email",
-        "Subnet",
+        "NotificationEmail",
+        "SubnetId",
         "EmrRelease",
         "PrimaryInstanceType",
         "WorkerInstanceType",

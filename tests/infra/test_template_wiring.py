@@ -19,10 +19,11 @@ SUBSTITUTIONS: dict[str, Any] = PIPELINE["DefinitionSubstitutions"]
 # Names that leave out what their reader knows, or are said in another way.
 MEANT: dict[str, Any] = {
     "Bucket": {"Ref": "DataBucket"},
+    "BucketName": {"Ref": "DataBucket"},
     "CrawlerName": {"Ref": "KpiCrawler"},
     "Database": {"Ref": "KpiDatabase"},
+    "LedgerTableName": {"Ref": "LedgerTable"},
     "ScriptsPrefix": {"Fn::GetAtt": ["SparkScripts", "Prefix"]},
-    "SecurityConfiguration": {"Ref": "EmrSecurityConfiguration"},
     "Stack": {"Ref": "AWS::StackName"},
     "StackName": {"Ref": "AWS::StackName"},
     "TopicArn": {"Ref": "ReportTopic"},
@@ -96,5 +97,5 @@ def test_the_definition_is_the_file_that_the_tests_read() -> None:
 def test_people_are_subscribed_by_the_address_that_they_gave() -> None:
     """Nobody else subscribes them, and without it every mail goes to nobody."""
     assert resource("ReportTopic")["Subscription"] == [
-        {"Protocol": "email", "Endpoint": {"Ref": "Email"}}
+        {"Protocol": "email", "Endpoint": {"Ref": "NotificationEmail"}}
     ]

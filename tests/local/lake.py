@@ -238,8 +238,8 @@ def make_lake(cloud: Cloud) -> Lake:
         StackName=STACK,
         TemplateBody=json.dumps(part),
         Parameters=[
-            {"ParameterKey": "Email", "ParameterValue": "somebody@example.org"},
-            {"ParameterKey": "Subnet", "ParameterValue": "subnet-0"},
+            {"ParameterKey": "NotificationEmail", "ParameterValue": "somebody@example.org"},
+            {"ParameterKey": "SubnetId", "ParameterValue": "subnet-0"},
         ],
         Capabilities=["CAPABILITY_IAM"],
     )

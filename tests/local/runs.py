@@ -103,8 +103,8 @@ def ask(stack: Stack, sql: str) -> list[dict[str, str | None]]:
     athena = stack.client("athena")
     query = athena.start_query_execution(
         QueryString=sql,
-        QueryExecutionContext={"Database": stack.outputs["Database"]},
-        WorkGroup=stack.outputs["Workgroup"],
+        QueryExecutionContext={"Database": stack.outputs["DatabaseName"]},
+        WorkGroup=stack.outputs["WorkgroupName"],
     )["QueryExecutionId"]
 
     def status() -> dict[str, Any]:
