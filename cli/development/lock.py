@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-
-from cli.development.provided import NAME, VERSION, write_provided_wheel
 
 PROJECT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = PROJECT / "requirements"
@@ -27,19 +24,8 @@ def lock(upgrade: bool) -> None:
     more = ["--upgrade"] if upgrade else []
     for group in GROUPS:
         _compile(REQUIREMENTS, [f"{group}.in", "--output-file", f"{group}.txt", *more])
-    _lock_lambdas(more)
-
-
-def _lock_lambdas(more: Sequence[str]) -> None:
-    """Lock what the Lambdas carry, with the empty wheel for what their runtime brings."""
-    write_provided_wheel()
-    folder = "../requirements/provided"
-    with tempfile.TemporaryDirectory() as scratch:
-        provided = Path(scratch) / "provided.in"
-        provided.write_text(f"{NAME}=={VERSION}\n", encoding="utf-8")
-        wanted = ["../requirements/lambda.in", str(provided)]
-        places = ["--output-file", "requirements.txt", "--find-links", folder]
-        _compile(SOURCE, [*wanted, *places, "--emit-find-links", *more])
+    lambdas = ["../requirements/lambda.in", "--output-file", "requirements.txt"]
+    _compile(SOURCE, [*lambdas, *more])
 
 
 def _compile(folder: Path, arguments: Sequence[str]) -> None:

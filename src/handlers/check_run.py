@@ -9,17 +9,16 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import CheckRunSettings, load_settings
 from pipeline.publication.job_reports import read_job_reports
 from pipeline.publication.quality_gate import check_run
 
-logger, tracer, metrics = observers("check_run")
+logger, metrics = create_observers("check_run")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Take `{run_id, batch}`; answer the run's figures, or RunRejectedError with every problem."""

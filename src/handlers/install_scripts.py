@@ -13,13 +13,13 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import scripts_prefix
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import InstallScriptsSettings, load_settings
 from pipeline.errors import SettingsError
 from pipeline.release.custom_resource import ResourceResponse, handle_request
 from pipeline.release.spark_scripts import ReleaseOwner, install, remove
 
-logger, tracer, metrics = observers("install_scripts")
+logger, metrics = create_observers("install_scripts")
 
 # The same for each version of the resource: so CloudFormation never takes an update for a
 # replacement, and never asks for the earlier releases to be removed.
@@ -28,7 +28,6 @@ PHYSICAL_ID = "emr-scripts"
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=CloudFormationCustomResourceEvent)
 def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every function writes for those who watch it: log lines, traces, metrics."""
+"""Log lines and metrics that every function writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws.clients import is_temporary
@@ -14,38 +14,41 @@ from pipeline.errors import RetryableError
 
 NAMESPACE = "RentalKpi"
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def observers(function: str) -> tuple[Logger, Tracer, Metrics]:
-    """The logger, tracer and metrics of a function, by its name."""
-    return (
-        Logger(service=function),
-        Tracer(service=function),
-        Metrics(namespace=NAMESPACE, service=function),
-    )
+def create_observers(function: str) -> tuple[Logger, Metrics]:
+    """Create the logger and the metrics of a function.
+
+    Args:
+        function: Name of the function, such as `check_run`: the service of each line and metric.
+    """
+    return Logger(service=function), Metrics(namespace=NAMESPACE, service=function)
 
 
 def log_and_translate_errors(
     logger: Logger,
-) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Give a handler's failures what Lambda and boto3 do not know.
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator that logs a handler's errors and marks the temporary ones as retryable.
 
-    Each is logged with the keys of the handler's lines. What is temporary becomes a
-    RetryableError, the one name that the state machine tries again.
+    Each error is logged with the keys that the handler appended to its logger. A temporary error
+    becomes a RetryableError, the one error name that the state machine retries.
+
+    Args:
+        logger: The logger of the decorated handler.
     """
 
-    def decorate(handler: Callable[..., Answer]) -> Callable[..., Answer]:
+    def decorate(handler: Callable[..., Result]) -> Callable[..., Result]:
         @wraps(handler)
-        def owning(event: Any, context: LambdaContext) -> Answer:
+        def handle(event: Any, context: LambdaContext) -> Result:
             try:
                 return handler(event, context)
             except Exception as error:
-                logger.exception("failed")
+                logger.exception("The function failed")
                 if is_temporary(error):
                     raise RetryableError(str(error)) from error
                 raise
 
-        return owning
+        return handle
 
     return decorate

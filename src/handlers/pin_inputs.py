@@ -7,16 +7,15 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import PinInputsSettings, load_settings
 from pipeline.intake.pinning import parse_input_files, pin_files
 
-logger, tracer, metrics = observers("pin_inputs")
+logger, metrics = create_observers("pin_inputs")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
     """Pin the run's input, of which the event has run_id, batch and files; its size in bytes."""

@@ -8,19 +8,18 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import PublishResultsSettings, load_settings
 from pipeline.aws.athena import Athena
 from pipeline.ledger.batch import Run
 from pipeline.notifications.emails import EmailSender
 from pipeline.publication.publisher import Publisher
 
-logger, tracer, metrics = observers("publish_results")
+logger, metrics = create_observers("publish_results")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take `{run_id, batch, claimed_at, files, personal_data}`; answer `{status, pointer}`.

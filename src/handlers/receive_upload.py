@@ -13,19 +13,18 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import parse_upload_key
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReceiveUploadSettings, load_settings
 from pipeline.intake.receiver import UploadReceiver
 from pipeline.intake.uploads import Upload
 from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.notifications.emails import EmailSender
 
-logger, tracer, metrics = observers("receive_upload")
+logger, metrics = create_observers("receive_upload")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=S3EventBridgeNotificationEvent)
 def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> dict[str, Any]:

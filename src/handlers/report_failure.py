@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReportFailureSettings, load_settings
 from pipeline.notifications.emails import EmailSender
 from pipeline.recovery.failure_details import FailureDetails, collect_failure_details
@@ -19,12 +19,11 @@ _PATIENCE_SECONDS = 300
 # What is left for AWS's answers and for the mail itself.
 _RESERVED_SECONDS = 60
 
-logger, tracer, metrics = observers("report_failure")
+logger, metrics = create_observers("report_failure")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Mail the failure of a run, unless that was done; whether a mail was sent now."""

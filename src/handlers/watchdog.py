@@ -8,13 +8,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from handlers.observability import log_and_translate_errors, observers
+from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import WatchdogSettings, load_settings
 from pipeline.aws.executions import Execution, from_description
 from pipeline.notifications.emails import EmailSender
 from pipeline.recovery.watchdog import SweepResult, Watchdog
 
-logger, tracer, metrics = observers("watchdog")
+logger, metrics = create_observers("watchdog")
 
 
 class ExecutionStatusChange(EventBridgeEvent):
@@ -33,7 +33,6 @@ class ExecutionStatusChange(EventBridgeEvent):
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
-@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=EventBridgeEvent)
 def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from tests.infra import asl
-from tests.infra.template import resource
+from tests.infra.template import resource, template
 from tests.infra.template_calls import Operation, operations
 
 _EMR = "elasticmapreduce"
@@ -113,7 +113,9 @@ _SAMPLING = {"xray:GetSamplingRules", "xray:GetSamplingTargets"}
 def asked_by_function(function: str, module: str) -> set[str]:
     """The actions that a function needs: for its handler's calls, and for how it is set up."""
     properties = resource(function)
-    asked: set[str] = {"logs:CreateLogStream", "logs:PutLogEvents", *_TRACES}
+    asked: set[str] = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    if template()["Globals"]["Function"]["Tracing"] == "Active":
+        asked |= _TRACES  # Lambda itself sends the segments, with the function's role
     for operation in operations(module):
         asked |= _of_operation(operation)
     destination = properties.get("EventInvokeConfig", {}).get("DestinationConfig", {})

@@ -5,7 +5,6 @@ It asks the package index, like the making of the environment does, and nothing 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import subprocess
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.development.provided import FOLDER, write_provided_wheel
 from tests.infra.template import FUNCTION, PROJECT, handler_module, resources
 
 pytestmark = pytest.mark.xdist_group("template_package")
@@ -104,17 +102,3 @@ def test_the_package_and_the_runtime_are_all_that_a_handler_imports(
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-
-
-def test_the_empty_wheel_is_what_the_lock_file_pins(tmp_path: Path) -> None:
-    made = write_provided_wheel(tmp_path)
-    (kept,) = FOLDER.glob("*.whl")
-    assert kept.name == made.name
-    assert kept.read_bytes() == made.read_bytes()
-    lock = (PROJECT / "src" / "requirements.txt").read_text(encoding="utf-8")
-    assert hashlib.sha256(made.read_bytes()).hexdigest() in lock
-
-
-def test_no_other_lock_file_has_the_empty_wheel() -> None:
-    for file in (PROJECT / "requirements").glob("*.txt"):
-        assert "+lambda" not in file.read_text(encoding="utf-8")
