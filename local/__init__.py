@@ -1,6 +1,6 @@
-"""The whole system on one machine: an emulator of AWS, and the engines that it lacks."""
+"""The local cloud: an AWS emulator on one machine, with the engines that the emulator lacks."""
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
-# The emulator takes an account's number as the key of its root user, with this secret.
-SECRET = "local"  # noqa: S105 - it opens nothing but a server on this machine
+# MiniStack accepts an account ID as the access key of that account's root user, with this secret.
+SECRET = "local"  # noqa: S105 - grants access to nothing but a server on this machine

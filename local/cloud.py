@@ -1,4 +1,4 @@
-"""The local cloud from the outside: start it, reach it, end it."""
+"""Start, find, reach, and stop a local cloud from outside its server process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -21,29 +21,37 @@ import botocore.session
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local import ACCOUNT, SECRET
-from local.server import DESCRIPTION, LOCK
+from local.server import DESCRIPTION_FILE, LOCK_FILE
 
-PROJECT = Path(__file__).resolve().parents[1]
-LOCAL = PROJECT / ".local"  # all that local clouds leave on this machine
-LOG = "server.log"
-_STARTING = "starting"
-_START_LIMIT = 60.0  # seconds; it takes about two, but machines can be busy
-_STOP_LIMIT = 10.0
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+LOCAL_FOLDER = PROJECT_ROOT / ".local"  # local clouds write nowhere else on this machine
+_LOG_FILE = "server.log"
+_START_LOCK_FILE = "starting"
+_START_TIMEOUT = 60.0  # seconds; a start takes about two, but the machine may be busy
+_STOP_TIMEOUT = 10.0  # seconds
+_LOG_LINES_IN_ERROR = 15
 
 
 class CloudError(Exception):
-    """The server did not start, or did not end; its words say why."""
+    """The server did not start or did not stop."""
 
 
-class FolderTakenError(CloudError):
-    """Another local cloud runs, starts or ends on that folder."""
+class FolderInUseError(CloudError):
+    """Another local cloud is using the folder."""
 
 
 @dataclass(frozen=True)
 class Cloud:
     """A running local cloud, as its server describes it.
 
-    An attached one belongs to a process that still runs, and ends with it.
+    Attributes:
+        folder: The folder with all files of the cloud.
+        endpoint: The URL of its only endpoint.
+        pid: The process ID of its server.
+        region: The only region that it serves.
+        ca_bundle: The certificate authorities that verify its certificate.
+        mailbox_folder: The folder where it stores emails.
+        stops_with_parent: Whether it belongs to a running process and stops with that process.
     """
 
     folder: Path
@@ -51,21 +59,25 @@ class Cloud:
     pid: int
     region: str
     ca_bundle: Path
-    mailbox: Path
-    is_attached: bool
+    mailbox_folder: Path
+    stops_with_parent: bool
 
     @property
     def name(self) -> str:
-        """How a person tells it from the others: its folder's name."""
+        """The name that identifies the cloud to a user: the name of its folder."""
         return self.folder.name
 
     @property
     def log(self) -> Path:
-        """What the server says."""
-        return self.folder / LOG
+        """The log file of the server."""
+        return self.folder / _LOG_FILE
 
     def environment(self) -> dict[str, str]:
-        """What a program needs so that its plain `aws` and boto3 reach this cloud, as its root."""
+        """Return the variables with which an unmodified `aws` or boto3 reaches this cloud as root.
+
+        Returns:
+            The environment variables, by name.
+        """
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
@@ -73,70 +85,87 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
-            **_past_proxies(),
+            **_proxy_exclusions(),
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client, as the account's root."""
-        # boto3's own types want the service's name as a literal.
-        make: Any = _session(self.region).client
-        return make(service, endpoint_url=self.endpoint, verify=str(self.ca_bundle))
+        """Return a boto3 client that acts as the account's root user."""
+        # The type stubs of boto3 require the service name as a literal.
+        create_client: Any = _session(self.region).client
+        return create_client(service, endpoint_url=self.endpoint, verify=str(self.ca_bundle))
 
 
-def start(folder: Path, *, attached: bool = True) -> Cloud:
-    """Start a cloud whose state lies in `folder`; it answers when this returns.
+def start(folder: Path, *, stop_with_parent: bool = True) -> Cloud:
+    """Start a local cloud that keeps its state in `folder`, and wait until it responds.
 
-    An attached one ends with this process, however that ends; the other lives until `stop`.
-    FolderTakenError; CloudError if it does not start.
+    Args:
+        folder: The folder for all files of the cloud. Created if it does not exist.
+        stop_with_parent: Whether the cloud stops when this process ends, however it ends.
+            Otherwise it runs until `stop` is called.
+
+    Returns:
+        The running cloud.
+
+    Raises:
+        FolderInUseError: Another local cloud is using the folder.
+        CloudError: The server did not start.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # What lies there is people's rows, in part, and the server's key.
+    # The folder contains uploaded rows, which may be personal data, and the server's private key.
     folder.chmod(0o700)
-    with _alone_at(folder):
-        return _start(folder, attached=attached)
+    with _start_lock(folder):
+        return _start(folder, stop_with_parent=stop_with_parent)
 
 
 @contextmanager
-def _alone_at(folder: Path) -> Iterator[None]:
-    """Keep others from starting there; FolderTakenError if they do, or if a server has it."""
-    with (folder / _STARTING).open("w") as starting:
+def _start_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from starting a cloud in the folder at the same time."""
+    with (folder / _START_LOCK_FILE).open("w") as lock:
         try:
-            fcntl.flock(starting, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderTakenError(f"another local cloud is starting on {folder}") from None
+            raise FolderInUseError(f"another local cloud is starting in {folder}") from None
         if _is_locked(folder):
-            raise FolderTakenError(f"a local cloud already runs on {folder}")
+            raise FolderInUseError(f"a local cloud is already running in {folder}")
         yield
 
 
-def _start(folder: Path, *, attached: bool) -> Cloud:
-    (folder / DESCRIPTION).unlink(missing_ok=True)
+def _start(folder: Path, *, stop_with_parent: bool) -> Cloud:
+    (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "local.server", str(folder)]
-    with (folder / LOG).open("w") as log:
+    with (folder / _LOG_FILE).open("w") as log:
         process = subprocess.Popen(
-            [*command, "--attached"] if attached else command,
-            # Our end of the pipe closes when we are gone: that is how it knows.
-            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            [*command, "--stop-with-parent"] if stop_with_parent else command,
+            # The operating system closes our end of the pipe when this process ends. That is how
+            # the server notices.
+            stdin=subprocess.PIPE if stop_with_parent else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_environment_of_server(),
+            env=_server_environment(),
             cwd=folder,
-            start_new_session=True,  # Ctrl-C is for us; we end it in our own order
+            start_new_session=True,  # Ctrl-C reaches only this process, which stops the server
         )
     try:
-        cloud = _wait_for(folder, process)
+        cloud = _wait_for_start(folder, process)
     except BaseException:
-        _end_group(process.pid)
+        _kill_process_group(process.pid)
         process.wait()
         raise
-    _processes[cloud.pid] = process
+    _started_processes[cloud.pid] = process
     return cloud
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Cloud]:
-    """A cloud for as long as the block runs."""
+    """Run a local cloud for the duration of the block.
+
+    Yields:
+        The running cloud.
+
+    Raises:
+        CloudError: The server did not start or did not stop.
+    """
     cloud = start(folder)
     try:
         yield cloud
@@ -145,104 +174,116 @@ def running(folder: Path) -> Iterator[Cloud]:
 
 
 def find(folder: Path) -> Cloud | None:
-    """The cloud that runs on that folder, or None."""
+    """Return the cloud that runs in the folder, or `None` if none runs or it is still starting."""
     folder = folder.resolve()
     if not _is_locked(folder):
         return None
     try:
-        words = json.loads((folder / DESCRIPTION).read_text())
+        description = json.loads((folder / DESCRIPTION_FILE).read_text())
     except FileNotFoundError:
-        return None  # it is starting
+        return None  # the server is still starting
     return Cloud(
         folder,
-        words["endpoint"],
-        words["pid"],
-        words["region"],
-        Path(words["ca_bundle"]),
-        Path(words["mailbox"]),
-        words["attached"],
+        description["endpoint"],
+        description["pid"],
+        description["region"],
+        Path(description["ca_bundle"]),
+        Path(description["mailbox_folder"]),
+        description["stops_with_parent"],
     )
 
 
 def stop(folder: Path) -> bool:
-    """End the cloud on that folder with all that it started; False if none runs there.
+    """Stop the cloud that runs in the folder, with every process that it started.
 
-    CloudError if it cannot be ended.
+    Returns:
+        Whether a cloud was running there.
+
+    Raises:
+        CloudError: The server did not stop, even after it was killed.
     """
     cloud = find(folder)
     if cloud is None:
         return False
     with suppress(ProcessLookupError):
         os.kill(cloud.pid, signal.SIGTERM)
-    process = _processes.pop(cloud.pid, None)
+    process = _started_processes.pop(cloud.pid, None)
     try:
-        if not _comes_true(lambda: not _is_locked(cloud.folder), _STOP_LIMIT):
-            _end_group(cloud.pid)
-            if not _comes_true(lambda: not _is_locked(cloud.folder), _STOP_LIMIT):
-                raise CloudError(f"the server, process {cloud.pid}, cannot be ended")
+        if not _wait_until(lambda: not _is_locked(cloud.folder), _STOP_TIMEOUT):
+            _kill_process_group(cloud.pid)
+            if not _wait_until(lambda: not _is_locked(cloud.folder), _STOP_TIMEOUT):
+                raise CloudError(
+                    f"the local cloud in {cloud.folder} did not stop: end process {cloud.pid}"
+                )
     finally:
         if process is not None and process.stdin is not None:
             process.stdin.close()
     if process is not None:
-        process.wait(_STOP_LIMIT)
-    (cloud.folder / DESCRIPTION).unlink(missing_ok=True)
+        process.wait(_STOP_TIMEOUT)
+    (cloud.folder / DESCRIPTION_FILE).unlink(missing_ok=True)
     return True
 
 
-# The servers that this process started: their pipes have to stay open.
-_processes: dict[int, subprocess.Popen[bytes]] = {}
+# The servers that this process started, by process ID. Their pipes have to stay open.
+_started_processes: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> Cloud:
-    def is_decided() -> bool:
+def _wait_for_start(folder: Path, process: subprocess.Popen[bytes]) -> Cloud:
+    def has_started_or_exited() -> bool:
         return process.poll() is not None or find(folder) is not None
 
-    _comes_true(is_decided, _START_LIMIT)
+    _wait_until(has_started_or_exited, _START_TIMEOUT)
     cloud = find(folder)
     if cloud is None:
-        said = (folder / LOG).read_text(errors="replace").strip().splitlines()[-15:]
-        how = "did not start in time" if process.poll() is None else "ended at once"
-        raise CloudError("\n".join([f"the local cloud's server {how}:", *said]))
-    # It listens already; its first answer is its being ready.
+        log = folder / _LOG_FILE
+        last_lines = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES_IN_ERROR:]
+        reason = (
+            f"did not start within {_START_TIMEOUT:.0f} seconds"
+            if process.poll() is None
+            else f"exited with code {process.returncode} while it was starting"
+        )
+        heading = f"the local cloud's server {reason}; last lines of {log}:"
+        raise CloudError("\n".join([heading, *last_lines]))
+    # The server already listens. Its first response shows that it is ready.
     cloud.client("sts").get_caller_identity()
     return cloud
 
 
 @cache
 def _session(region: str) -> boto3.session.Session:
-    """One for all clients: each new one would read the services' descriptions again."""
+    """Return one session for all clients: each new session loads the service models again."""
     return boto3.session.Session(
         aws_access_key_id=ACCOUNT,
         aws_secret_access_key=SECRET,
         region_name=region,
-        # A profile that AWS_PROFILE names is a real account's, and need not even be here.
+        # Ignore AWS_PROFILE: its profile belongs to a real account and may not exist here.
         botocore_session=botocore.session.Session({"profile": (None, None, None, None)}),
     )
 
 
-def _environment_of_server() -> dict[str, str]:
-    """Ours, without what would lead it, or a Lambda in it, to a real account."""
+def _server_environment() -> dict[str, str]:
+    """Return our environment without variables that lead the server or a Lambda to real AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "src")]),
+        "PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), str(PROJECT_ROOT / "src")]),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
-def _past_proxies() -> dict[str, str]:
-    """Where this machine has a proxy: that the cloud is reached without it."""
+def _proxy_exclusions() -> dict[str, str]:
+    """Return variables that exclude the local cloud from this machine's proxy, if it has one."""
     proxies = getproxies()
     if not proxies:
         return {}
-    past = ",".join(filter(None, [proxies.get("no"), "127.0.0.1", "localhost"]))
-    return {"NO_PROXY": past, "no_proxy": past}
+    excluded = ",".join(filter(None, [proxies.get("no"), "127.0.0.1", "localhost"]))
+    return {"NO_PROXY": excluded, "no_proxy": excluded}
 
 
 def _is_locked(folder: Path) -> bool:
     try:
-        with (folder / LOCK).open() as lock:
+        with (folder / LOCK_FILE).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -251,16 +292,17 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def _end_group(pid: int) -> None:
+def _kill_process_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def _comes_true(condition: Any, limit: float) -> bool:
+def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Return whether the condition becomes true within `timeout` seconds."""
     try:
         Retrying(
             retry=retry_if_result(lambda is_true: not is_true),
-            stop=stop_after_delay(limit),
+            stop=stop_after_delay(timeout),
             wait=wait_fixed(0.05),
         )(condition)
     except RetryError:

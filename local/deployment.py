@@ -1,4 +1,4 @@
-"""The template on a local cloud, built and deployed by the same tool as on AWS."""
+"""Build the template and deploy it to a local cloud, with the same tool as on AWS."""
 
 from __future__ import annotations
 
@@ -14,36 +14,54 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from local.cloud import LOCAL, PROJECT, Cloud
+from local.cloud import LOCAL_FOLDER, PROJECT_ROOT, Cloud
 
-TEMPLATE = PROJECT / "template.yaml"
+TEMPLATE = PROJECT_ROOT / "template.yaml"
 STACK = "rental-kpi"
 EMAIL = "you@example.org"
 SUBNET = "subnet-local"
-# Shared by all local clouds: what is built depends on the sources alone.
-BUILD = LOCAL / "build"
+# Shared by all local clouds: the build depends only on the sources.
+BUILD_FOLDER = LOCAL_FOLDER / "build"
 _RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_BUILT_FROM = ("src", "requirements/provided", "statemachine", "template.yaml")
-_BIN = Path(sys.executable).parent
-_TAIL = 40  # lines of a failed command's output
+_SOURCES = ("src", "statemachine", "template.yaml")
+_BIN_FOLDER = Path(sys.executable).parent
+_OUTPUT_LINES_IN_ERROR = 40
 
 
 class DeploymentError(Exception):
-    """`sam build` or `sam deploy` failed; its words are the end of what that said."""
+    """`sam build` or `sam deploy` failed. The message ends with the last lines of its output."""
 
 
 def deploy(
     cloud: Cloud,
     stack: str = STACK,
     parameters: Mapping[str, str] | None = None,
-    build_folder: Path = BUILD,
+    build_folder: Path = BUILD_FOLDER,
 ) -> dict[str, str]:
-    """Build the template if its sources have changed, and deploy it to the cloud; its outputs.
+    """Build the template if its sources have changed, and deploy it to a local cloud.
 
-    `parameters` are the template's; the email, the subnet and the functions' Python have values of
-    their own here. A second deployment updates the stack. DeploymentError.
+    If the stack exists, it is updated.
+
+    Args:
+        cloud: The cloud to deploy to.
+        stack: The name of the stack.
+        parameters: Template parameters. The notification email and the subnet have local defaults;
+            `LambdaRuntime` is always the Python version of this process.
+        build_folder: The folder for the build.
+
+    Returns:
+        The outputs of the stack, by name.
+
+    Raises:
+        DeploymentError: The build or the deployment failed.
     """
-    given = {"Email": EMAIL, "Subnet": SUBNET, **(parameters or {}), "LambdaRuntime": _RUNTIME}
+    all_parameters = {
+        "NotificationEmail": EMAIL,
+        "SubnetId": SUBNET,
+        **(parameters or {}),
+        "LambdaRuntime": _RUNTIME,
+    }
+    overrides = [f"{name}={value}" for name, value in all_parameters.items()]
     with _lock(build_folder):
         build(build_folder)
         try:
@@ -55,21 +73,29 @@ def deploy(
                 *("--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"),
                 *("--region", cloud.region),
                 *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
-                *("--parameter-overrides", *(f"{name}={value}" for name, value in given.items())),
+                *("--parameter-overrides", *overrides),
             )
         except DeploymentError as error:
-            raise DeploymentError("\n".join([str(error), *reasons(cloud, stack)])) from error
-    return outputs(cloud, stack)
+            reasons = get_failure_reasons(cloud, stack)
+            raise DeploymentError("\n".join([str(error), *reasons])) from error
+    return get_outputs(cloud, stack)
 
 
-def outputs(cloud: Cloud, stack: str = STACK) -> dict[str, str]:
-    """The outputs of a stack that is there. ClientError if it is not."""
-    [described] = cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+def get_outputs(cloud: Cloud, stack: str = STACK) -> dict[str, str]:
+    """Return the outputs of a deployed stack, by name.
+
+    Raises:
+        ClientError: The stack does not exist.
+    """
+    [description] = cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
 
-def reasons(cloud: Cloud, stack: str) -> list[str]:
-    """What CloudFormation says of what failed; the tool's table breaks it into columns."""
+def get_failure_reasons(cloud: Cloud, stack: str) -> list[str]:
+    """Return one line for each resource that CloudFormation failed to create, update, or delete.
+
+    `sam deploy` prints the same reasons, but breaks them into the columns of a table.
+    """
     try:
         events = cloud.client("cloudformation").describe_stack_events(StackName=stack)
     except ClientError:
@@ -81,13 +107,17 @@ def reasons(cloud: Cloud, stack: str) -> list[str]:
     ]
 
 
-def build(folder: Path = BUILD) -> None:
-    """Run `sam build` into `folder`, unless what lies there was built from the same sources."""
-    content = folder / "content"
+def build(folder: Path = BUILD_FOLDER) -> None:
+    """Run `sam build`, unless the folder already contains a build of the same sources.
+
+    Raises:
+        DeploymentError: The build failed.
+    """
+    digest_file = folder / "content"
     digest = _digest()
-    if content.is_file() and content.read_text() == digest:
+    if digest_file.is_file() and digest_file.read_text() == digest:
         return
-    content.unlink(missing_ok=True)
+    digest_file.unlink(missing_ok=True)
     _sam(
         folder,
         {},
@@ -96,51 +126,51 @@ def build(folder: Path = BUILD) -> None:
         *("--build-dir", str(folder / "template"), "--cache-dir", str(folder / "cache")),
         *("--parameter-overrides", f"LambdaRuntime={_RUNTIME}"),
     )
-    content.write_text(digest)
+    digest_file.write_text(digest)
 
 
 def _digest() -> str:
-    """Of everything that the build reads, and of the Python that it is for."""
+    """Return a digest of the Python version and of every file that the build reads."""
     digest = hashlib.sha256(_RUNTIME.encode())
-    for name in _BUILT_FROM:
-        top = PROJECT / name
+    for name in _SOURCES:
+        top = PROJECT_ROOT / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(PROJECT)}\0".encode())
+                digest.update(f"{path.relative_to(PROJECT_ROOT)}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Alone in the folder: two builds, or a build under a deployment, would mix."""
+    """Lock the folder, so that no other process changes the build during a deployment."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
+def _sam(folder: Path, environment: Mapping[str, str], *arguments: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    # What the project's samconfig.toml holds (a region, a profile) is meant for AWS.
+    # The settings of the project's samconfig.toml, such as a region or a profile, are for AWS.
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "samconfig.toml"
     settings.write_text("version = 0.1\n")
-    temporary = folder / "tmp"  # it leaves folders there
+    temporary = folder / "tmp"  # sam leaves folders behind in TMPDIR
     temporary.mkdir(exist_ok=True)
     result = subprocess.run(
-        [str(_BIN / "sam"), *words, "--config-file", str(settings)],
+        [str(_BIN_FOLDER / "sam"), *arguments, "--config-file", str(settings)],
         env={
             **kept,
             "TMPDIR": str(temporary),
-            # sam looks for the functions' Python there.
-            "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            # sam looks for the Python of the functions in PATH.
+            "PATH": f"{_BIN_FOLDER}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "SAM_CLI_TELEMETRY": "0",
             "__SAM_CLI_APP_DIR": str(folder / "sam"),
             "SAM_CLI_POLL_DELAY": "0.3",
             **environment,
         },
-        cwd=folder,  # it leaves .aws-sam where it stands
+        cwd=folder,  # sam creates .aws-sam in its working directory
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -149,5 +179,5 @@ def _sam(folder: Path, environment: Mapping[str, str], *words: str) -> None:
     )
     shutil.rmtree(temporary, ignore_errors=True)
     if result.returncode != 0:
-        end = "\n".join(result.stdout.rstrip().splitlines()[-_TAIL:])
-        raise DeploymentError(f"sam {words[0]} failed:\n{end}")
+        last_lines = "\n".join(result.stdout.rstrip().splitlines()[-_OUTPUT_LINES_IN_ERROR:])
+        raise DeploymentError(f"sam {arguments[0]} failed:\n{last_lines}")

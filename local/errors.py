@@ -1,7 +1,10 @@
-"""What the command line says when its user has to do something."""
+"""Errors that the command line reports to its user."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """One clear line with what to do; ends the command with exit code 2."""
+    """An error that the user has to fix.
+
+    The message is one clear line that says what to do. The command ends with exit code 2.
+    """

@@ -1,8 +1,9 @@
-"""A built function on the real Lambda runtime interface, without Docker.
+"""Run a built function on the real Lambda runtime interface, without Docker.
 
-The emulator binary that sam-cli ships plays the service, `awslambdaric` is the client that every
-Python function on AWS runs in. The function finds its own package, what the runtime brings, and
-nothing else that happens to be installed here: what its package lacks is noticed.
+The runtime interface emulator that aws-sam-cli ships plays the Lambda service, and `awslambdaric`
+is the client that every Python function on AWS runs in. The function can import its own package and
+what the runtime provides, but nothing else that is installed here. A dependency that is missing
+from the package therefore shows up as an import error.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from tenacity import (
 )
 
 from local import supervisor
-from local.cloud import LOCAL
+from local.cloud import LOCAL_FOLDER
 
-_BINARIES = {
+_EMULATORS = {
     "x86_64": "aws-lambda-rie-x86_64",
     "aarch64": "aws-lambda-rie-arm64",
 }
-# What Lambda's Python brings, below its own client: boto3 and what that needs.
-_OF_THE_RUNTIME = (
+# The packages of Lambda's Python runtime: its client, boto3, and their dependencies.
+_RUNTIME_PACKAGES = (
     "awslambdaric",
     "simplejson",
     "snapshot-restore-py",
@@ -51,20 +52,29 @@ _OF_THE_RUNTIME = (
     "six",
     "urllib3",
 )
-_START_LIMIT = 20.0  # seconds
-_LOG_LIMIT = 5.0  # seconds
-_LAST_LINE = "REPORT RequestId"
-_ANSWER_MARGIN = 30.0  # seconds over the function's own time
-_EMULATORS_OWN = re.compile(r"\(rapid\)")
+_START_TIMEOUT = 20.0  # seconds
+_LOG_TIMEOUT = 5.0  # seconds
+_LAST_LOG_LINE = "REPORT RequestId"
+_RESPONSE_MARGIN = 30.0  # seconds in addition to the timeout of the function
+_EMULATOR_LOG_LINE = re.compile(r"\(rapid\)")
 
 
 class RuntimeUnavailableError(Exception):
-    """This machine cannot run Lambda's emulator."""
+    """This machine cannot run Lambda's runtime interface emulator."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function as it was built and is to be run; `package` is the folder of its code."""
+    """A built function and its configuration.
+
+    Attributes:
+        name: The name of the function on AWS.
+        handler: Its handler, such as `handlers.check_run.handler`.
+        package: The folder with its code.
+        memory_mb: Its memory, in MB.
+        timeout_seconds: Its timeout, in seconds.
+        environment: Its environment variables, by name.
+    """
 
     name: str
     handler: str
@@ -75,69 +85,87 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an invocation answered, as JSON, and what the function logged."""
+class InvocationResult:
+    """The response of an invocation, as JSON, and what the function logged."""
 
     payload: str
     log: str
 
     @property
     def is_error(self) -> bool:
-        """Whether the function failed: then the answer has the error's type."""
-        answer = json.loads(self.payload)
-        return isinstance(answer, dict) and {"errorType", "errorMessage"} <= answer.keys()
+        """Whether the function failed. The payload then contains the type of the error."""
+        response = json.loads(self.payload)
+        return isinstance(response, dict) and {"errorType", "errorMessage"} <= response.keys()
 
 
-def invoke(function: Function, event: str) -> Outcome:
-    """Run a function once on an event, given as JSON. RuntimeUnavailableError."""
-    emulator = _emulator()
-    LOCAL.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="invoke-", dir=LOCAL) as folder:
+def invoke(function: Function, event: str) -> InvocationResult:
+    """Invoke a function once.
+
+    Args:
+        function: The function to invoke.
+        event: The event, as JSON.
+
+    Returns:
+        The response and the log.
+
+    Raises:
+        RuntimeUnavailableError: This machine cannot run the emulator.
+    """
+    emulator = _find_emulator()
+    LOCAL_FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="invoke-", dir=LOCAL_FOLDER) as folder:
         runtime = Path(folder) / "runtime"
-        _link_runtime(runtime)
+        _link_runtime_packages(runtime)
         log = Path(folder) / "log"
-        address, of_runtime = (f"127.0.0.1:{port}" for port in _free_ports(2))
+        address, runtime_address = (f"127.0.0.1:{port}" for port in _find_free_ports(2))
         command = [str(emulator), "--runtime-interface-emulator-address", address]
-        command += ["--runtime-api-address", of_runtime]
-        # -S: without what is installed here.
+        command += ["--runtime-api-address", runtime_address]
+        # -S hides the packages that are installed here.
         command += [sys.executable, "-S", "-m", "awslambdaric", function.handler]
-        with _process(command, function, runtime, log):
-            payload = _ask(address, event, function.timeout_seconds + _ANSWER_MARGIN)
-            lines = _whole_log(log).splitlines()
-    kept = (line for line in lines if not _EMULATORS_OWN.search(line))
-    return Outcome(payload, "\n".join(kept))
+        with _run_process(command, function, runtime, log):
+            payload = _send_event(address, event, function.timeout_seconds + _RESPONSE_MARGIN)
+            lines = _read_complete_log(log).splitlines()
+    function_lines = (line for line in lines if not _EMULATOR_LOG_LINE.search(line))
+    return InvocationResult(payload, "\n".join(function_lines))
 
 
-def _emulator() -> Path:
+def _find_emulator() -> Path:
     machine = platform.machine()
-    if platform.system() != "Linux" or machine not in _BINARIES:
+    if platform.system() != "Linux" or machine not in _EMULATORS:
         raise RuntimeUnavailableError(
-            "Lambda's emulator is a Linux program, which this machine cannot run;"
-            " with Docker, `sam local invoke` does the same"
+            f"the Lambda emulator does not run on {platform.system()} {machine}: use"
+            " `sam local invoke`, which needs Docker"
         )
-    found = find_spec("samcli")
-    if found is None or found.origin is None:
-        raise RuntimeUnavailableError("aws-sam-cli, which brings Lambda's emulator, is missing")
-    return Path(found.origin).parent / "local" / "rapid" / _BINARIES[machine]
+    samcli = find_spec("samcli")
+    if samcli is None or samcli.origin is None:
+        raise RuntimeUnavailableError(
+            "aws-sam-cli, which contains the Lambda emulator, is not installed: install the"
+            " packages in requirements/cloud.txt"
+        )
+    return Path(samcli.origin).parent / "local" / "rapid" / _EMULATORS[machine]
 
 
-def _link_runtime(folder: Path) -> None:
-    """Fill a folder with links to the packages that Lambda's own Python has."""
+def _link_runtime_packages(folder: Path) -> None:
+    """Create the folder, with links to the packages that Lambda's Python runtime provides."""
     folder.mkdir()
-    for name in _OF_THE_RUNTIME:
+    for name in _RUNTIME_PACKAGES:
         package = distribution(name)
-        tops = {file.parts[0] for file in package.files or ()}
-        for top in tops - {"..", "__pycache__"}:
-            (folder / top).symlink_to(Path(str(package.locate_file(top))))
+        top_level_names = {file.parts[0] for file in package.files or ()}
+        for top_level_name in top_level_names - {"..", "__pycache__"}:
+            target = Path(str(package.locate_file(top_level_name)))
+            (folder / top_level_name).symlink_to(target)
 
 
 @contextmanager
-def _process(command: list[str], function: Function, runtime: Path, log: Path) -> Iterator[None]:
+def _run_process(
+    command: list[str], function: Function, runtime: Path, log: Path
+) -> Iterator[None]:
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
-        "AWS_SAM_LOCAL": "true",  # as `sam local` says it: there is no X-Ray to send traces to
+        # As `sam local` sets it. It disables tracing, because there is no X-Ray here.
+        "AWS_SAM_LOCAL": "true",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
@@ -151,10 +179,10 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
             [sys.executable, "-I", supervisor.__file__, *command],
             cwd=function.package,
             env=environment,
-            stdin=subprocess.PIPE,  # so that the keeper knows when we are gone
+            stdin=subprocess.PIPE,  # closes when this process ends: the supervisor watches it
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # the emulator and the function end together
+            start_new_session=True,  # one process group for the emulator and the function
         )
         try:
             yield
@@ -163,47 +191,47 @@ def _process(command: list[str], function: Function, runtime: Path, log: Path) -
             process.communicate()
 
 
-def _free_ports(count: int) -> list[int]:
-    """So many different ports of this machine that nobody listens on."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in taken]
-    for listener in taken:
+def _find_free_ports(count: int) -> list[int]:
+    """Return different ports of this machine that no process listens on."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
         listener.close()
     return ports
 
 
-def _ask(address: str, event: str, limit: float) -> str:
-    _wait_for(address)
+def _send_event(address: str, event: str, timeout: float) -> str:
+    _wait_for_port(address)
     request = urllib.request.Request(
         f"http://{address}/2015-03-31/functions/function/invocations", data=event.encode()
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=limit) as answer:
-        payload = str(answer.read(), "utf-8")
+    with opener.open(request, timeout=timeout) as response:
+        payload = str(response.read(), "utf-8")
     try:
         json.loads(payload)
-    except ValueError:  # the emulator's own words, where Lambda gives an error
+    except ValueError:  # on a timeout, the emulator responds with plain text instead of an error
         return json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": payload})
     return payload
 
 
 @retry(
-    retry=retry_if_result(lambda text: _LAST_LINE not in text),
+    retry=retry_if_result(lambda text: _LAST_LOG_LINE not in text),
     wait=wait_fixed(0.02),
-    stop=stop_after_delay(_LOG_LIMIT),
+    stop=stop_after_delay(_LOG_TIMEOUT),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
 )
-def _whole_log(log: Path) -> str:
-    """What was logged; the answer comes a little before the last line."""
+def _read_complete_log(log: Path) -> str:
+    """Return the log with its last line, which is written a little after the response."""
     return log.read_text("utf-8", errors="replace")
 
 
 @retry(
     retry=retry_if_exception_type(ConnectionRefusedError),
     wait=wait_fixed(0.05),
-    stop=stop_after_delay(_START_LIMIT),
+    stop=stop_after_delay(_START_TIMEOUT),
     reraise=True,
 )
-def _wait_for(address: str) -> None:
+def _wait_for_port(address: str) -> None:
     host, _, port = address.partition(":")
     socket.create_connection((host, int(port)), timeout=1).close()

@@ -1,9 +1,10 @@
-"""The server's process: MiniStack with our additions, on one port of 127.0.0.1, over TLS.
+"""The server process of a local cloud: MiniStack with our extensions, over TLS on 127.0.0.1.
 
-    python -m local.server STATE_FOLDER [--attached]
+    python -m local.server STATE_FOLDER [--stop-with-parent]
 
-It ends with everything that it started: when it is told to, and with `--attached` when its standard
-input closes, which the system does for whoever started it, however that one died.
+The server stops, together with every process that it started, when it receives a termination
+signal. With `--stop-with-parent` it also stops when its standard input closes: the operating system
+closes that pipe when the parent process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -26,81 +27,84 @@ from typing import IO, Any
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from local import ACCOUNT, REGION, SECRET
-from local.certificate import Certificate, make_certificate
+from local.certificate import CertificateFiles, create_certificate
 
-DESCRIPTION = "cloud.json"
-LOCK = "lock"
-_GRACE = 5.0  # seconds for what additions have to do at the end
-_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+DESCRIPTION_FILE = "cloud.json"
+LOCK_FILE = "lock"
+_SHUTDOWN_TIMEOUT = 5.0  # seconds that the shutdown hooks of the extensions may take
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> None:
-    """Serve until told to stop."""
-    parser = argparse.ArgumentParser(description="The local cloud's server.")
-    parser.add_argument("folder", type=Path, help="all that it writes lies there")
-    parser.add_argument("--attached", action="store_true", help="end when standard input closes")
+    """Serve until the process is told to stop."""
+    parser = argparse.ArgumentParser(description="Run the server of a local cloud.")
+    parser.add_argument("folder", type=Path, help="folder for all files of the local cloud")
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="stop when standard input closes"
+    )
     arguments = parser.parse_args()
     folder: Path = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # Held as long as the process lives, whatever ends it: who cannot take it knows that it runs.
-    with (folder / LOCK).open("w") as lock:
+    # The operating system releases the lock when this process ends, however it ends. Other
+    # processes test the lock to find out whether the server is running.
+    with (folder / LOCK_FILE).open("w") as lock:
         try:
-            _take(lock)
+            _acquire(lock)
         except BlockingIOError:
-            sys.exit(f"another server runs on {folder}")
-        _run(folder, attached=arguments.attached)
+            sys.exit(f"another server is already running in {folder}")
+        _run(folder, stop_with_parent=arguments.stop_with_parent)
 
 
 @retry(
     retry=retry_if_exception_type(BlockingIOError),
-    stop=stop_after_delay(1),  # whoever asks whether we run holds it for an instant
+    stop=stop_after_delay(1),  # a process that tests the lock holds it for an instant
     wait=wait_fixed(0.05),
     reraise=True,
 )
-def _take(lock: IO[str]) -> None:
+def _acquire(lock: IO[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _run(folder: Path, *, attached: bool) -> None:
+def _run(folder: Path, *, stop_with_parent: bool) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}"
-    certificate = make_certificate(folder / "certificate")
+    certificate = create_certificate(folder / "certificate")
     for name in ("tmp", "s3", "state", "mailbox", "emr"):
-        # Every start is that of a new account; what people read stays until then.
+        # Each start begins with an empty account. The old files stay readable until then.
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir()
-    os.environ.update(_settings(folder, endpoint, certificate))
+    os.environ.update(_environment(folder, endpoint, certificate))
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
-        # For the Lambdas, which shall find what their package has and not what lies here.
+        # Lambda functions inherit the environment, and must import only what their package has.
         del os.environ[name]
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     import_module("local.extensions").install()
-    description = folder / DESCRIPTION
+    description = folder / DESCRIPTION_FILE
     description.with_suffix(".new").write_text(
         json.dumps(
             {
                 "endpoint": endpoint,
                 "pid": os.getpid(),
                 "region": REGION,
-                "ca_bundle": str(certificate.bundle),
-                "mailbox": str(folder / "mailbox"),
-                "attached": attached,
+                "ca_bundle": str(certificate.ca_bundle),
+                "mailbox_folder": str(folder / "mailbox"),
+                "stops_with_parent": stop_with_parent,
             },
             indent=2,
         )
     )
     description.with_suffix(".new").rename(description)
-    asyncio.run(_serve(listener, certificate, attached=attached))
+    asyncio.run(_serve(listener, certificate, stop_with_parent=stop_with_parent))
 
 
-def _settings(folder: Path, endpoint: str, certificate: Certificate) -> dict[str, str]:
-    """The environment that MiniStack, our additions and the Lambdas' processes live in."""
-    bundle = str(certificate.bundle)
+def _environment(folder: Path, endpoint: str, certificate: CertificateFiles) -> dict[str, str]:
+    """Return the variables that MiniStack, the extensions, and Lambda processes read."""
+    ca_bundle = str(certificate.ca_bundle)
     return {
         "LOCAL_STATE": str(folder),
         "LOCAL_ENDPOINT": endpoint,
-        "LOCAL_CA_BUNDLE": bundle,
+        "LOCAL_CA_BUNDLE": ca_bundle,
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": endpoint.rsplit(":", 1)[-1],
@@ -110,8 +114,8 @@ def _settings(folder: Path, endpoint: str, certificate: Certificate) -> dict[str
         "LAMBDA_EXECUTOR": "local",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        "DOCKER_HOST": "unix:///no/docker/wanted",
-        # Nobody watches a Wait or a Retry's pause pass, which are made for clusters of minutes.
+        "DOCKER_HOST": "unix:///docker/is/disabled",
+        # Wait states and retry intervals are sized for clusters that take minutes to start.
         "SFN_WAIT_SCALE": os.environ.get("SFN_WAIT_SCALE", "0.02"),
         "USE_SSL": "1",
         "MINISTACK_SSL_CERT": str(certificate.certificate),
@@ -120,9 +124,9 @@ def _settings(folder: Path, endpoint: str, certificate: Certificate) -> dict[str
         "S3_DATA_DIR": str(folder / "s3"),
         "STATE_DIR": str(folder / "state"),
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_CA_BUNDLE": bundle,
-        "REQUESTS_CA_BUNDLE": bundle,
-        "SSL_CERT_FILE": bundle,
+        "AWS_CA_BUNDLE": ca_bundle,
+        "REQUESTS_CA_BUNDLE": ca_bundle,
+        "SSL_CERT_FILE": ca_bundle,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": REGION,
@@ -131,8 +135,10 @@ def _settings(folder: Path, endpoint: str, certificate: Certificate) -> dict[str
     }
 
 
-async def _serve(listener: socket.socket, certificate: Certificate, *, attached: bool) -> None:
-    # Only now: they read the environment when they are imported.
+async def _serve(
+    listener: socket.socket, certificate: CertificateFiles, *, stop_with_parent: bool
+) -> None:
+    # Imported here because these modules read the environment when they are imported.
     hypercorn: Any = import_module("hypercorn.asyncio")
     application = import_module("ministack.app").app
     config = import_module("hypercorn.config").Config()
@@ -141,30 +147,31 @@ async def _serve(listener: socket.socket, certificate: Certificate, *, attached:
     config.alpn_protocols = ["http/1.1"]
     config.keep_alive_timeout = 75
 
-    told = asyncio.Event()
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _STOPPING:
-        loop.add_signal_handler(number, told.set)
-    if attached:
-        threading.Thread(target=_watch_input, args=(loop, told), daemon=True).start()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop_requested.set)
+    if stop_with_parent:
+        threading.Thread(target=_watch_input, args=(loop, stop_requested), daemon=True).start()
 
     async def stop() -> None:
-        await told.wait()
-        threading.Timer(_GRACE, _kill).start()
-        await asyncio.to_thread(import_module("local.extensions.patching.shutdown").end_all)
-        # Requests under way are not waited for: whoever ends the cloud wants none of it any more.
-        _kill()
+        await stop_requested.wait()
+        threading.Timer(_SHUTDOWN_TIMEOUT, _exit).start()
+        shutdown = import_module("local.extensions.patching.shutdown")
+        await asyncio.to_thread(shutdown.run_shutdown_hooks)
+        # Do not wait for open requests: nobody needs their responses once the cloud is stopped.
+        _exit()
 
     await hypercorn.serve(application, config, shutdown_trigger=stop)
 
 
-def _watch_input(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
+def _watch_input(loop: asyncio.AbstractEventLoop, stop_requested: asyncio.Event) -> None:
     sys.stdin.buffer.read()
-    loop.call_soon_threadsafe(told.set)
+    loop.call_soon_threadsafe(stop_requested.set)
 
 
-def _kill() -> None:
-    """End this process and its children, none of which has anything left to do."""
+def _exit() -> None:
+    """End this process at once, and kill its child processes."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.getpgrp() == os.getpid():

@@ -61,7 +61,7 @@ def up() -> None:
         is_new = cloud is None
         if cloud is None:
             with step("starting the local cloud", console):
-                cloud = start(CLOUD, attached=False)
+                cloud = start(CLOUD, stop_with_parent=False)
         try:
             set_up(cloud, console)
         except BaseException:
@@ -80,7 +80,7 @@ def down(cloud: Named = "") -> None:
     ending = [running_cloud(cloud)] if cloud else running_clouds()
     with _failures():
         for one in ending:
-            if not one.is_attached:
+            if not one.stops_with_parent:
                 stop(one.folder)
                 console.print(f"ended {one.name}", highlight=False)
                 continue
@@ -134,10 +134,10 @@ def show_mail(
     """Show the newest mails of the local cloud that got one last, running or not."""
     from cli.cloud.mail import show_mails
     from cli.cloud.target import mailbox
-    from local.mail import read_mails
+    from local.mailbox import read_emails
 
     folder = mailbox(cloud)
-    mails = read_mails(folder) if folder else []
+    mails = read_emails(folder) if folder else []
     if not mails:
         raise UserError("no mail: ./run demo or ./run local up makes some")
     show_mails(mails if everything else mails[-last:], console)

@@ -14,7 +14,7 @@ from local.spark.input_folder import check_folder
 from sample_data import write_sample
 
 _RENTALS = 5_000
-_DIRT = 0.01
+_ERROR_RATE = 0.01
 
 
 def demo(folder: Path | None, keep: bool, console: Console) -> int:
@@ -24,12 +24,12 @@ def demo(folder: Path | None, keep: bool, console: Console) -> int:
     """
     warnings = check_folder(folder) if folder else []
     with step("starting the local cloud", console):
-        cloud = start_for_demo(attached=not keep)
+        cloud = start_for_demo(stop_with_parent=not keep)
     try:
         if folder is None:
             folder = cloud.folder / "input"
             with step(f"making {_RENTALS:,} rentals and what belongs to them", console):
-                write_sample(folder, _RENTALS, _DIRT, seed=0)
+                write_sample(folder, _RENTALS, _ERROR_RATE, seed=0)
             warnings = check_folder(folder)
         for warning in warnings:
             console.print(warning, markup=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local.cloud import Cloud
-from local.deployment import BUILD, STACK
+from local.deployment import BUILD_FOLDER, STACK
 from local.errors import UserError
 from local.lambda_runtime import Function
 
@@ -99,7 +99,7 @@ def _credentials(cloud: Cloud, role_arn: str) -> dict[str, str]:
 
 def built_package(logical_id: str) -> Path:
     """The folder in which `sam build` left the function's code; UserError if it is not there."""
-    package = BUILD / "template" / logical_id
+    package = BUILD_FOLDER / "template" / logical_id
     if not package.is_dir():
         raise UserError(f"{logical_id} is not built: ./run local up does that")
     return package

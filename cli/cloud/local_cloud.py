@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.cloud.target import access_instructions, shown, stack_outputs
 from local.cloud import Cloud
 from local.deployment import deploy
-from local.mail import confirm_subscriptions
+from local.mailbox import confirm_subscriptions
 
 _EXECUTIONS = 10  # of the newest, in a status
 
@@ -42,7 +42,7 @@ def show_status(cloud: Cloud, console: Console) -> None:
     executions = sorted(
         (
             execution
-            for page in pages.paginate(stateMachineArn=names["StateMachine"])
+            for page in pages.paginate(stateMachineArn=names["StateMachineArn"])
             for execution in page["executions"]
         ),
         key=lambda execution: execution["startDate"],

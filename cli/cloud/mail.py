@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from local.mail import Mail
+from local.mailbox import Email
 
 
-def show_mails(mails: Iterable[Mail], console: Console) -> None:
+def show_mails(mails: Iterable[Email], console: Console) -> None:
     """Print each mail whole, in the order given."""
     for mail in mails:
         head = Text.assemble(

@@ -23,7 +23,7 @@ from cli.cloud.target import shown
 from cli.summary import show_answers, show_counts
 from contract.layout import TRANSFORMATION_JOB, job_report_key
 from local.cloud import Cloud
-from local.mail import Mail, read_mails
+from local.mailbox import Email, read_emails
 from pipeline.aws import athena
 from pipeline.aws.executions import from_description
 from pipeline.publication.catalog import questions
@@ -45,25 +45,25 @@ def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console:
     asked = questions(run_id)
     # Under a name of its own: under the run's it would find what `publish_results` asked.
     workgroup = athena.Athena(
-        outputs["Database"], outputs["Workgroup"], uuid4().hex, lambda: _QUERY_LIMIT_MS
+        outputs["DatabaseName"], outputs["WorkgroupName"], uuid4().hex, lambda: _QUERY_LIMIT_MS
     )
     answers = zip(asked, workgroup.fetch(asked), strict=True)
     show_answers(
         {question.name: (_columns(answer), _rows(answer)) for question, answer in answers}, console
     )
     key = job_report_key(TRANSFORMATION_JOB, run_id)
-    content = cloud.client("s3").get_object(Bucket=outputs["Bucket"], Key=key)["Body"].read()
+    content = cloud.client("s3").get_object(Bucket=outputs["BucketName"], Key=key)["Body"].read()
     show_counts(json.loads(content), console)
 
 
-def show_mails_about(cloud: Cloud, words: str, known: int, console: Console) -> list[Mail]:
+def show_mails_about(cloud: Cloud, words: str, known: int, console: Console) -> list[Email]:
     """Print the mails with these words that came after the first `known` ones; the mails.
 
     It waits until there is one: other batches are mailed about too.
     """
 
-    def found() -> list[Mail]:
-        return [mail for mail in read_mails(cloud.mailbox)[known:] if words in mail.body]
+    def found() -> list[Email]:
+        return [mail for mail in read_emails(cloud.mailbox_folder)[known:] if words in mail.body]
 
     with suppress(RetryError):
         Retrying(
@@ -79,7 +79,7 @@ def show_mails_about(cloud: Cloud, words: str, known: int, console: Console) -> 
 
 
 def show_failure(
-    cloud: Cloud, execution: Mapping[str, Any], mails: list[Mail], console: Console
+    cloud: Cloud, execution: Mapping[str, Any], mails: list[Email], console: Console
 ) -> None:
     """Print how an execution failed, and the end of each log that a mail names."""
     failure = failure_from_execution(from_description(execution))
@@ -109,7 +109,7 @@ def show_places(cloud: Cloud, bucket: str, console: Console) -> None:
     console.print("\nWhere everything lies", style="bold")
     for folder, count in sorted(counts.items()):
         console.print(f"  s3://{bucket}/{folder}/  {_objects(count)}", markup=False, soft_wrap=True)
-    console.print(f"  mails: {shown(cloud.mailbox)}", markup=False, soft_wrap=True)
+    console.print(f"  mails: {shown(cloud.mailbox_folder)}", markup=False, soft_wrap=True)
     console.print(f"  what the cloud said: {shown(cloud.log)}", markup=False, soft_wrap=True)
 
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from local.cloud import LOCAL, Cloud, FolderTakenError, find, start
-from local.deployment import outputs
+from local.cloud import LOCAL_FOLDER, Cloud, FolderInUseError, find, start
+from local.deployment import get_outputs
 from local.errors import UserError
 from pipeline.aws.clients import forget_clients
 
-CLOUD = LOCAL / "cloud"  # of `./run local up`
+CLOUD = LOCAL_FOLDER / "cloud"  # of `./run local up`
 _DEMO = "demo"
 
 
 def running_clouds() -> list[Cloud]:
     """The local clouds that run, that of `./run local up` before those of demos."""
-    folders = sorted(folder for folder in LOCAL.glob("*/") if folder != CLOUD)
+    folders = sorted(folder for folder in LOCAL_FOLDER.glob("*/") if folder != CLOUD)
     found = (find(folder) for folder in [CLOUD, *folders])
     return [cloud for cloud in found if cloud is not None]
 
@@ -33,7 +33,7 @@ def running_cloud(name: str = "") -> Cloud:
     """
     clouds = running_clouds()
     for cloud in clouds:
-        if cloud.name == name or not (name or cloud.is_attached):
+        if cloud.name == name or not (name or cloud.stops_with_parent):
             return cloud
     if name:
         names = ", ".join(cloud.name for cloud in clouds) or "none"
@@ -45,17 +45,17 @@ def running_cloud(name: str = "") -> Cloud:
 def stack_outputs(cloud: Cloud) -> dict[str, str]:
     """The outputs of the stack that is deployed there; none while it is not, or not yet."""
     try:
-        return outputs(cloud)
+        return get_outputs(cloud)
     except ClientError:
         return {}
 
 
-def start_for_demo(*, attached: bool) -> Cloud:
+def start_for_demo(*, stop_with_parent: bool) -> Cloud:
     """Start a cloud beside those of other demos, not on top of them. CloudError."""
     for number in count(1):
-        folder = LOCAL / (_DEMO if number == 1 else f"{_DEMO}-{number}")
-        with suppress(FolderTakenError):
-            return start(folder, attached=attached)
+        folder = LOCAL_FOLDER / (_DEMO if number == 1 else f"{_DEMO}-{number}")
+        with suppress(FolderInUseError):
+            return start(folder, stop_with_parent=stop_with_parent)
     raise AssertionError("there is always another number")
 
 
@@ -65,7 +65,7 @@ def mailbox(name: str = "") -> Path | None:
     By default that of the one that got a mail last; None if none did.
     UserError for a name that no cloud here had.
     """
-    found = {folder.parent.name: folder for folder in LOCAL.glob("*/mailbox")}
+    found = {folder.parent.name: folder for folder in LOCAL_FOLDER.glob("*/mailbox")}
     if name:
         if name not in found:
             names = ", ".join(sorted(found)) or "none"

@@ -20,7 +20,7 @@ from contract.datasets import DATASETS
 from contract.layout import RAW_PREFIX
 from local.cloud import Cloud
 from local.errors import UserError
-from local.mail import read_mails
+from local.mailbox import read_emails
 from pipeline.aws.clients import error_code
 from pipeline.aws.executions import execution_arn
 from pipeline.ledger.batch import BatchFile, new_run
@@ -78,10 +78,10 @@ def upload_and_watch(cloud: Cloud, folder: Path, batch: str, console: Console) -
     if not names:
         raise UserError("the stack is not deployed: ./run local up does that")
     prefix = batch_prefix(batch)
-    known = len(read_mails(cloud.mailbox))
+    known = len(read_emails(cloud.mailbox_folder))
     where = f"s3://{names['Bucket']}/{prefix} ({cloud.name})"
     with step(f"dropping four files into {where}", console):
-        run_id = upload_files(cloud, names["Bucket"], folder, prefix)
+        run_id = upload_files(cloud, names["BucketName"], folder, prefix)
     try:
         execution = watch_run(cloud, names, prefix, run_id, console)
     except NotStartedError as error:
@@ -93,7 +93,7 @@ def upload_and_watch(cloud: Cloud, folder: Path, batch: str, console: Console) -
     mails = show_mails_about(cloud, run_id if execution else prefix, known, console)
     if execution and not is_good:
         show_failure(cloud, execution, mails, console)
-    show_places(cloud, names["Bucket"], console)
+    show_places(cloud, names["BucketName"], console)
     return 0 if is_good and mails else 1
 
 
@@ -106,7 +106,7 @@ def watch_run(
     waiting. It asks the ledger, so the process has to be a user of the cloud.
     """
     stepfunctions = cloud.client("stepfunctions")
-    arn = execution_arn(outputs["StateMachine"], run_id)
+    arn = execution_arn(outputs["StateMachineArn"], run_id)
     try:
         Retrying(
             retry=retry_if_result(lambda is_there: not is_there),
@@ -114,7 +114,7 @@ def watch_run(
             stop=stop_after_delay(_START_LIMIT),
         )(_is_there, stepfunctions, arn)
     except RetryError:
-        batch = BatchLedger(outputs["Ledger"]).batch(prefix)
+        batch = BatchLedger(outputs["LedgerTableName"]).batch(prefix)
         kind = UserError if batch.refused else NotStartedError
         raise kind(what_is_waiting(batch)) from None
     return follow(stepfunctions, arn, console)

@@ -1,1 +1,1 @@
-"""Spark on this machine: finding Java, settings, and running the two jobs on plain folders."""
+"""Spark on this machine: the Java to use, settings, and running the two jobs on plain folders."""

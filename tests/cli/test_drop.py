@@ -49,7 +49,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("in")
-    write_sample(folder, rentals=20, dirt=0.0, seed=1)
+    write_sample(folder, rentals=20, error_rate=0.0, seed=1)
     return folder
 
 
@@ -83,7 +83,7 @@ def test_a_batch_may_be_called_anything_else() -> None:
 
 
 def test_every_problem_of_the_files_is_told(tmp_path: Path) -> None:
-    write_sample(tmp_path, rentals=5, dirt=0.0, seed=1)
+    write_sample(tmp_path, rentals=5, error_rate=0.0, seed=1)
     (tmp_path / "users.csv").unlink()
     (tmp_path / "locations.csv").write_bytes(b"\x1f\x8b....")
     with pytest.raises(UserError) as told:
@@ -128,7 +128,7 @@ def test_a_claimed_run_is_said_to_be_one() -> None:
 def test_a_mistake_is_told_before_anything_is_sent(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
 ) -> None:
-    monkeypatch.setattr("cli.cloud.target.LOCAL", tmp_path)
+    monkeypatch.setattr("cli.cloud.target.LOCAL_FOLDER", tmp_path)
     monkeypatch.setattr("cli.cloud.target.CLOUD", tmp_path / "cloud")
     empty = tmp_path / "empty"
     empty.mkdir()

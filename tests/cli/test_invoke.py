@@ -58,7 +58,7 @@ def function(tmp_path: Path) -> Function:
     return Function("my-function", "inner.module.handler", package, 256, 3, {"OWN": "variable"})
 
 
-def ask(function: Function, word: str) -> tuple[Any, lambda_runtime.Outcome]:
+def ask(function: Function, word: str) -> tuple[Any, lambda_runtime.InvocationResult]:
     outcome = invoke(function, json.dumps({"word": word}))
     return json.loads(outcome.payload), outcome
 
@@ -153,9 +153,11 @@ def test_another_machine_is_told_in_one_line(
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    with pytest.raises(RuntimeUnavailableError, match=r"`sam local invoke` does the same$") as told:
+    with pytest.raises(
+        RuntimeUnavailableError, match=r"use `sam local invoke`, which needs Docker$"
+    ) as error:
         invoke(function, "{}")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_an_event_is_a_file_or_a_name(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ class FakeCloud:
             )
         ]
         monkeypatch.setattr(command, "deployed_functions", lambda _: self._deployed)
-        monkeypatch.setattr(command, "BUILD", build)
+        monkeypatch.setattr(command, "BUILD_FOLDER", build)
         for one in self._deployed:
             (build / "template" / one.logical_id).mkdir(parents=True)
 
@@ -248,7 +250,7 @@ def test_another_name_is_told_with_those_that_there_are(
 def test_without_a_cloud_it_says_what_to_do_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cli.cloud.target.LOCAL", tmp_path)
+    monkeypatch.setattr("cli.cloud.target.LOCAL_FOLDER", tmp_path)
     monkeypatch.setattr("cli.cloud.target.CLOUD", tmp_path / "cloud")
     result = CliRunner().invoke(app, ["invoke", "receive_upload", "upload_users"])
     assert isinstance(result.exception, UserError)

@@ -12,10 +12,10 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
-from local.cloud import PROJECT, Cloud
+from local.cloud import PROJECT_ROOT, Cloud
 from tests.support.waiting import wait_until
 
-EVENTS = PROJECT / "events"
+EVENTS = PROJECT_ROOT / "events"
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Stack:
     @property
     def bucket(self) -> str:
         """The data bucket's name."""
-        return self.outputs["Bucket"]
+        return self.outputs["BucketName"]
 
     @property
     def machine(self) -> str:
         """The state machine's ARN."""
-        return self.outputs["StateMachine"]
+        return self.outputs["StateMachineArn"]
 
     def client(self, service: str) -> Any:
         """A boto3 client as the account's root, one a service."""
@@ -116,7 +116,7 @@ class Stack:
     def mails(self) -> list[EmailMessage]:
         """The mails in the mailbox, in order of their files' names."""
         parse = BytesParser(EmailMessage, policy=policy.default).parsebytes
-        return [parse(file.read_bytes()) for file in sorted(self.cloud.mailbox.glob("*.eml"))]
+        return [parse(file.read_bytes()) for file in sorted(self.cloud.mailbox_folder.glob("*.eml"))]
 
     @contextmanager
     def without(self, role: str, sid: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import PROJECT
+from local.cloud import PROJECT_ROOT
 from local.extensions import EXTENSIONS
 from local.extensions.patching import patches
 
@@ -41,8 +41,8 @@ def _run_apart(code: str) -> None:
     """In a process of its own: what one replaces, no other test shall see."""
     result = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=PROJECT,
-        env={"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "AUTH": "true"},
+        cwd=PROJECT_ROOT,
+        env={"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}", "AUTH": "true"},
         capture_output=True,
         text=True,
         check=False,

@@ -58,19 +58,19 @@ def queries(cloud: Cloud) -> dict[str, str]:
 
 
 def test_a_named_query_is_athenas_and_is_replaced(formation: Any, cloud: Cloud) -> None:
-    first = deployment.outputs(cloud, NAME)
+    first = deployment.get_outputs(cloud, NAME)
     assert queries(cloud) == {first["Query"]: "SELECT 1"}
     assert first["Security"].startswith("resources-Security-")
 
     formation.update_stack(StackName=NAME, TemplateBody=template("SELECT 2"))
     formation.get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
-    second = deployment.outputs(cloud, NAME)
+    second = deployment.get_outputs(cloud, NAME)
     assert queries(cloud) == {second["Query"]: "SELECT 2"}
     assert second["Security"] == first["Security"]
 
     formation.update_stack(StackName=NAME, TemplateBody=template("SELECT 2", encrypts=True))
     formation.get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
-    third = deployment.outputs(cloud, NAME)
+    third = deployment.get_outputs(cloud, NAME)
     assert third["Security"] != second["Security"]
 
     formation.delete_stack(StackName=NAME)
@@ -80,7 +80,7 @@ def test_a_named_query_is_athenas_and_is_replaced(formation: Any, cloud: Cloud) 
 
 def test_the_templates_questions_are_in_athena_word_for_word(stack: Stack) -> None:
     athena = stack.client("athena")
-    ids = athena.list_named_queries(WorkGroup=stack.outputs["Workgroup"])["NamedQueryIds"]
+    ids = athena.list_named_queries(WorkGroup=stack.outputs["WorkgroupName"])["NamedQueryIds"]
     there = {
         query["Name"]: query["QueryString"]
         for query in athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
@@ -104,7 +104,7 @@ def test_it_is_built_again_when_its_sources_have_changed(
     cached.parent.mkdir(parents=True)
     template = project / "template.yaml"
     template.touch()
-    monkeypatch.setattr(deployment, "PROJECT", project)
+    monkeypatch.setattr(deployment, "PROJECT_ROOT", project)
     monkeypatch.setattr(deployment, "_sam", lambda *words: built.append(words[2]))
     folder = tmp_path / "build"
     folder.mkdir()
@@ -137,7 +137,7 @@ def test_a_stack_that_fails_says_which_resource_and_why(cloud: Cloud) -> None:
     cloud.client("cloudformation").create_stack(
         StackName="failing", TemplateBody=json.dumps({"Resources": {"Machine": machine}})
     )
-    assert wait_until(lambda: bool(deployment.reasons(cloud, "failing")), 10)
-    [reason] = deployment.reasons(cloud, "failing")
+    assert wait_until(lambda: bool(deployment.get_failure_reasons(cloud, "failing")), 10)
+    [reason] = deployment.get_failure_reasons(cloud, "failing")
     assert reason.startswith("Machine: ")
     assert "authorized to assume the provided role" in reason

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from local.spark.job_runner import spark_environment
-from local.spark.spark_settings import java_options, on_one_machine
+from local.spark.spark_settings import jvm_options, single_machine_settings
 from spark.kpis import compute_kpis
 from spark.session import spark_session
 from spark.transformation_job import transform
@@ -32,11 +32,11 @@ def spark() -> Iterator[SparkSession]:
     for name, value in spark_environment().items():
         patch.setenv(name, value)
     settings = {
-        **on_one_machine(cores=2),
+        **single_machine_settings(cores=2),
         "spark.driver.memory": "2g",
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": " ".join(java_options(input_bytes=0)),
+        "spark.driver.extraJavaOptions": " ".join(jvm_options(input_bytes=0)),
     }
     arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")
