@@ -1,4 +1,4 @@
-"""Sample data: the four input files at any size, clean or with known dirt in them."""
+"""Sample data: the four input files at any size, valid or with deliberate errors."""
 
 from sample_data.writer import write_sample
 

@@ -1,4 +1,4 @@
-"""Harmless variations: other ways to write a file, and values that look odd and are not."""
+"""Harmless variations: other valid file layouts, and unusual but valid values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contract.datasets import Dataset
 from contract.field_formats import TextFormat
 
 Variation = Callable[[list[str], Random], None]
-"""Changes a row's fields in place."""
+"""Changes the fields of a row in place."""
 
 PADDING = ("", " ", "\t", "  ", " \t")
 LINE_BREAKS = ("\n", "\r\n", "\n\n")
@@ -21,10 +21,14 @@ EXTRA_VALUE = "ignored, whatever it says"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is written, apart from its rows' values.
+    """The format of a file, apart from the values of its rows.
 
-    `order` says which column each field of a record holds; the number behind the last column is
-    that of an extra column, which nobody expects.
+    Attributes:
+        header: Column names as the file writes them.
+        order: Index of the column that each field of a record contains. The index after the last
+            column of the dataset stands for an unexpected extra column.
+        line_end: Line terminator.
+        start: Text before the header, such as a byte-order mark.
     """
 
     header: tuple[str, ...]
@@ -32,81 +36,86 @@ class Layout:
     line_end: str = "\n"
     start: str = ""
 
-    def arranged(self, row: Sequence[str]) -> list[str]:
-        """A row's values in the file's order of columns."""
+    def arrange(self, row: Sequence[str]) -> list[str]:
+        """Return the values of a row in the column order of the file."""
         values = (*row, EXTRA_VALUE)
-        return [values[at] for at in self.order]
+        return [values[index] for index in self.order]
 
 
-def plain_layout(dataset: Dataset) -> Layout:
-    """As the real files are."""
+def default_layout(dataset: Dataset) -> Layout:
+    """Return the layout of the real files."""
     return Layout(dataset.column_names, tuple(range(len(dataset.columns))))
 
 
-def odd_layout(dataset: Dataset, rng: Random) -> Layout:
-    """Some of: byte-order mark, CRLF, columns in another order, odd names, an extra column."""
+def random_layout(dataset: Dataset, rng: Random) -> Layout:
+    """Return a valid layout with a random selection of unusual features.
+
+    The features are a byte-order mark, CRLF line endings, reordered columns, column names in other
+    spellings, and an extra column.
+    """
     names = [*dataset.column_names, EXTRA_COLUMN]
     order = list(range(len(dataset.columns) + rng.randrange(2)))
     if rng.random() < 0.5:
         rng.shuffle(order)
-    header = [names[at] for at in order]
+    header = [names[index] for index in order]
     if rng.random() < 0.5:
-        header = [_odd_name(name, rng) for name in header]
+        header = [_vary_column_name(name, rng) for name in header]
     line_end = rng.choice(("\n", "\r\n"))
     start = rng.choice(("", "\ufeff")) + rng.choice(("", line_end))
     return Layout(tuple(header), tuple(order), line_end, start)
 
 
-def quoted(value: str) -> str:
-    """The value in quotes."""
+def quote(value: str) -> str:
+    """Return the value as a quoted CSV field."""
     return '"' + value.replace('"', '""') + '"'
 
 
-def written(value: str) -> str:
-    """The value as a field of a record, in quotes where it needs them."""
-    return quoted(value) if "," in value or '"' in value or "\n" in value else value
+def quote_if_needed(value: str) -> str:
+    """Return the value as a CSV field, quoted only if it contains special characters."""
+    return quote(value) if "," in value or '"' in value or "\n" in value else value
 
 
-def variations(dataset: Dataset) -> list[Variation]:
-    """The ways to vary a row's values so that it still breaks no rule."""
-    every: list[Variation] = [_pad_one, _pad_all]
-    for at, column in enumerate(dataset.columns):
-        if isinstance(column.kind, TextFormat) and column.kind.case:
-            every.append(_at(at, str.upper if column.kind.case == "lower" else str.lower))
+def list_variations(dataset: Dataset) -> list[Variation]:
+    """Return the ways to vary the values of a row so that it still breaks no rule."""
+    variations: list[Variation] = [_pad_one_field, _pad_all_fields]
+    for index, column in enumerate(dataset.columns):
+        if isinstance(column.format, TextFormat) and column.format.case:
+            convert = str.upper if column.format.case == "lower" else str.lower
+            variations.append(_convert_field(index, convert))
         if dataset.multiline and column.name.endswith(("name", "address", "city")):
-            every += _of_free_text(at)
-    return every
+            variations += _list_free_text_variations(index)
+    return variations
 
 
-def _odd_name(name: str, rng: Random) -> str:
-    return rng.choice((name, name.upper(), f" {name}\t", quoted(name), quoted(f" {name.title()} ")))
+def _vary_column_name(name: str, rng: Random) -> str:
+    return rng.choice((name, name.upper(), f" {name}\t", quote(name), quote(f" {name.title()} ")))
 
 
-def _pad_one(fields: list[str], rng: Random) -> None:
-    at = rng.randrange(len(fields))
-    fields[at] = rng.choice(PADDING) + fields[at] + rng.choice(PADDING)
+def _pad_one_field(fields: list[str], rng: Random) -> None:
+    index = rng.randrange(len(fields))
+    fields[index] = rng.choice(PADDING) + fields[index] + rng.choice(PADDING)
 
 
-def _pad_all(fields: list[str], rng: Random) -> None:
+def _pad_all_fields(fields: list[str], rng: Random) -> None:
     before, after = rng.choice(PADDING), rng.choice(PADDING)
     fields[:] = [before + field + after for field in fields]
 
 
-def _at(at: int, convert: Callable[[str], str]) -> Variation:
+def _convert_field(index: int, convert: Callable[[str], str]) -> Variation:
     def change(fields: list[str], _: Random) -> None:
-        fields[at] = convert(fields[at])
+        fields[index] = convert(fields[index])
 
     return change
 
 
-def _of_free_text(at: int) -> Iterator[Variation]:
-    def other_letters(fields: list[str], rng: Random) -> None:
-        fields[at] = rng.choice(NAMES)
+def _list_free_text_variations(index: int) -> Iterator[Variation]:
+    def replace_by_unicode_name(fields: list[str], rng: Random) -> None:
+        fields[index] = rng.choice(NAMES)
 
-    def quotes_inside(fields: list[str], _: Random) -> None:
-        fields[at] = f'{fields[at]} "{fields[at]}", {fields[at]}'
+    def add_quotes(fields: list[str], _: Random) -> None:
+        fields[index] = f'{fields[index]} "{fields[index]}", {fields[index]}'
 
-    def several_lines(fields: list[str], rng: Random) -> None:
-        fields[at] = f"{fields[at]}{rng.choice(LINE_BREAKS)}{fields[at]}"
+    def add_line_break(fields: list[str], rng: Random) -> None:
+        fields[index] = f"{fields[index]}{rng.choice(LINE_BREAKS)}{fields[index]}"
 
-    yield from (other_letters, quotes_inside, several_lines)
+    yield from (replace_by_unicode_name, add_quotes, add_line_break)
