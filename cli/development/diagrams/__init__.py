@@ -1,0 +1,1 @@
+"""Mermaid diagrams and tables that are derived from the sources."""
