@@ -16,8 +16,8 @@ SHAPES = {
     "diamond": ("{", "}"),
 }
 _INDENT = "    "
-# Mermaid reads quotes and markup in labels; `#...;` is its way to write such a character.
-_ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
+# Mermaid draws labels as HTML. Its own `#...;` notation is not drawn correctly in all versions.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,21 @@ from cli.development.diagrams.tables import code, table
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "template.yaml"
 
-# Resources to draw: type, its name in the diagram, its shape, and its group. All other types
-# (roles, policies, log groups, alarms, saved queries) are left out to keep the diagram readable.
+# Resources to draw: type, its name in the diagram, and its shape. All other types (roles, policies,
+# log groups, alarms, saved queries) are left out to keep the diagram readable.
 _KINDS = {
-    "AWS::S3::Bucket": ("S3 bucket", "cylinder", "Triggers"),
-    "AWS::Events::Rule": ("EventBridge rule", "hexagon", "Triggers"),
-    "Custom::SparkScripts": ("custom resource", "hexagon", "Triggers"),
-    "AWS::Serverless::Function": ("Lambda", "box", "Functions"),
-    "AWS::SQS::Queue": ("SQS dead-letter queue", "cylinder", "Notifications and dead letters"),
-    "AWS::SNS::Topic": ("SNS topic", "pill", "Notifications and dead letters"),
-    "AWS::Serverless::StateMachine": ("Step Functions", "double box", "Runs"),
-    "AWS::Glue::Crawler": ("Glue crawler", "box", "Runs"),
-    "AWS::Athena::WorkGroup": ("Athena workgroup", "box", "Queries"),
-    "AWS::Glue::Database": ("Glue database", "cylinder", "Queries"),
+    "AWS::S3::Bucket": ("S3 bucket", "cylinder"),
+    "AWS::Events::Rule": ("EventBridge rule", "hexagon"),
+    "Custom::SparkScripts": ("custom resource", "hexagon"),
+    "AWS::Serverless::Function": ("Lambda function", "box"),
+    "AWS::Serverless::StateMachine": ("Step Functions", "double box"),
+    "AWS::Glue::Crawler": ("Glue crawler", "box"),
+    "AWS::Glue::Database": ("Glue database", "cylinder"),
+    "AWS::Athena::WorkGroup": ("Athena workgroup", "box"),
+    "AWS::SNS::Topic": ("SNS topic", "pill"),
+    "AWS::SQS::Queue": ("SQS dead-letter queue", "cylinder"),
 }
 _CLUSTER = "EMR cluster"
-_GROUPS = ("Triggers", "Functions", "Runs", "Queries", "Notifications and dead letters")
 
 # Actions in the roles that make one resource act on another, and the labels of these arrows.
 _ACTIONS = {
@@ -103,18 +102,17 @@ class Template:
 def triggers_diagram() -> str:
     """Return the flowchart of the resources and of what triggers what."""
     template = Template()
-    groups = {title: Group(f"group {title}", title) for title in _GROUPS}
+    nodes = [Node(_CLUSTER, [_CLUSTER], "double box")]
     for name, resource in template.resources.items():
         if resource["Type"] in _KINDS:
-            kind, shape, title = _KINDS[resource["Type"]]
-            details = [kind, *_details(resource.get("Properties", {}))]
-            groups[title].nodes.append(Node(name, [name, *details], shape))
-    groups["Runs"].nodes.append(Node(_CLUSTER, [_CLUSTER], "double box"))
-    edges = list(dict.fromkeys(_edges(template)))
-    drawn = {node.key for group in groups.values() for node in group.nodes}
+            kind, shape = _KINDS[resource["Type"]]
+            details = _details(resource.get("Properties", {}))
+            nodes.append(Node(name, [name, kind, *details], shape))
+    drawn = {node.key for node in nodes}
+    edges = dict.fromkeys(_edges(template))
     return flowchart(
-        "LR",
-        Group("", "", groups=list(groups.values())),
+        "TB",
+        Group("", "", nodes),
         [edge for edge in edges if edge.source in drawn and edge.target in drawn],
     )
 
@@ -132,11 +130,12 @@ def data_access_table() -> str:
 
 
 def _details(properties: Mapping[str, Any]) -> list[str]:
+    """Return further lines for the label of a resource."""
     if "ScheduleExpression" in properties:
         return [properties["ScheduleExpression"]]
     if "Handler" in properties:
         return [properties["Handler"].removesuffix(".handler")]
-    return []
+    return [subscription["Protocol"] for subscription in properties.get("Subscription", [])]
 
 
 def _edges(template: Template) -> Iterator[Edge]:
@@ -167,11 +166,9 @@ def _rule_edges(template: Template, rule: str, properties: Mapping[str, Any]) ->
 
 
 def _event(pattern: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a description of the events that a rule matches."""
-    yield from pattern["detail-type"]
+    """Yield a short description of the events that a rule matches."""
     detail = pattern["detail"]
-    if "status" in detail:
-        yield ", ".join(detail["status"])
+    yield ", ".join(detail.get("status", pattern["detail-type"]))
     for condition in detail.get("object", {}).get("key", []):
         yield " ".join(f"{operator} {value}" for operator, value in condition.items())
 
