@@ -1,4 +1,5 @@
-"""What goes in, what is refused, what comes out: the one description that everything derives from.
+"""The data contract as code: input files, row rules, KPI tables, reports, and storage layout.
 
-Standard library only, Python 3.9 and newer: it ships with the Lambdas and with the Spark jobs.
+Everything else derives from these definitions. The package uses only the standard library and runs
+on Python 3.9 and later, because it ships with both the Lambda functions and the Spark jobs.
 """

@@ -1,4 +1,4 @@
-"""The codes of the row rules (contract, section 3): why a row is rejected, what is remarked."""
+"""Reject codes and warning codes of the row rules (data contract, section 3)."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ WARNINGS = (
 
 
 def missing_code(column_name: str) -> str:
-    """The code for a required column that is empty."""
+    """Return the reject code for an empty field of a required column."""
     return f"missing_{column_name}"
 
 
 def invalid_code(column_name: str) -> str:
-    """The code for a field that is not of its column's type, format or range."""
+    """Return the reject code for a field that violates its column's type, format, or range."""
     return f"invalid_{column_name}"
 
 
 def can_be_invalid(column: InputColumn) -> bool:
-    """Whether some text is no value of the column; any text is one of a plain text column."""
-    return not isinstance(column.kind, TextFormat) or column.kind.pattern is not None
+    """Return whether a field of the column can be invalid. A plain text column accepts any text."""
+    return not isinstance(column.format, TextFormat) or column.format.regex is not None
 
 
 def duplicate_code(dataset: Dataset) -> str:
-    """The code for a row whose key another valid row has, which was kept."""
+    """Return the reject code for a row whose key belongs to another, accepted row."""
     return f"duplicate_{dataset.key}"
 
 
 def reject_codes(dataset: Dataset) -> tuple[str, ...]:
-    """Every code that a rejected row of the dataset can carry, sorted."""
+    """Return all reject codes that rows of the dataset can have, sorted."""
     codes = {MALFORMED_ROW, duplicate_code(dataset)}
     codes |= {missing_code(column.name) for column in dataset.columns if column.required}
     codes |= {invalid_code(column.name) for column in dataset.columns if can_be_invalid(column)}

@@ -16,24 +16,36 @@ from contract.field_formats import (
 
 @dataclass(frozen=True)
 class InputColumn:
-    """One column of an input file; `required` means that it must not be empty."""
+    """A column of an input file.
+
+    Attributes:
+        name: The column's name, in the header and in the curated table.
+        format: The type of the values and how they are written.
+        required: Whether a row with an empty field in this column is rejected.
+    """
 
     name: str
-    kind: FieldFormat
+    format: FieldFormat
     required: bool = False
 
     @property
     def sql_type(self) -> str:
-        """The column's type once read, in the words that Spark, Glue and Athena share."""
-        return self.kind.sql_type
+        """The column's SQL type in the curated table, spelled as Spark, Glue, and Athena expect."""
+        return self.format.sql_type
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One input file: its columns in the contract's order, and its key.
+    """One of the four input files.
 
-    `multiline` says whether a quoted field may hold line breaks. `derived` columns are computed,
-    and stand behind the others in the curated table; each is a pair of name and SQL type.
+    Attributes:
+        name: The dataset's name, which is also the name of its curated table.
+        file: The file name, without a prefix.
+        key: The column that identifies a row.
+        columns: The columns, in the order of the contract.
+        multiline: Whether a quoted field may contain line breaks.
+        derived: The computed columns that follow the others in the curated table, as pairs of
+            column name and SQL type.
     """
 
     name: str
@@ -45,11 +57,12 @@ class Dataset:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of the contract."""
         return tuple(column.name for column in self.columns)
 
     @property
     def curated_columns(self) -> tuple[tuple[str, str], ...]:
-        """Name and SQL type of each column of the curated table."""
+        """The columns of the curated table, as pairs of column name and SQL type."""
         return tuple((column.name, column.sql_type) for column in self.columns) + self.derived
 
 
@@ -108,9 +121,11 @@ LOCATIONS = Dataset(
         InputColumn("address", TextFormat(), required=True),
         InputColumn("city", TextFormat(), required=True),
         InputColumn("state", TextFormat(case="upper"), required=True),
-        InputColumn("zip_code", TextFormat(pattern="[0-9]{5}", words="five digits"), required=True),
-        InputColumn("latitude", DecimalFormat(9, 6, -90, 90, rounded=True), required=True),
-        InputColumn("longitude", DecimalFormat(9, 6, -180, 180, rounded=True), required=True),
+        InputColumn(
+            "zip_code", TextFormat(regex="[0-9]{5}", description="five digits"), required=True
+        ),
+        InputColumn("latitude", DecimalFormat(9, 6, -90, 90, round_excess=True), required=True),
+        InputColumn("longitude", DecimalFormat(9, 6, -180, 180, round_excess=True), required=True),
     ),
 )
 
@@ -118,7 +133,7 @@ RENTALS = Dataset(
     name="rentals",
     file="rental_transactions.csv",
     key="rental_id",
-    multiline=False,  # no free text, so a large file can be split
+    multiline=False,  # without free text, Spark can split a large file
     columns=(
         InputColumn("rental_id", TextFormat(), required=True),
         InputColumn("user_id", TextFormat(), required=True),

@@ -1,7 +1,11 @@
-"""The kinds of value a column can hold, and how each is written as text.
+"""The formats of input fields: the type of the values and how they are written as text.
 
-Patterns are regular expressions that mean the same to Python's `re` and to Java's, and describe the
-whole trimmed field.
+Each format has these properties:
+
+- `regex`: A regular expression that matches the complete, trimmed field of a valid value. It has
+  the same meaning in Python's `re` and in Java.
+- `description`: The notation, for the data dictionary.
+- `sql_type`: The type of the values, spelled as Spark, Glue, and Athena expect.
 """
 
 from __future__ import annotations
@@ -13,85 +17,108 @@ from typing import Union
 
 @dataclass(frozen=True)
 class TextFormat:
-    """Characters as they stand; `case` is "lower" or "upper" where the value is normalised."""
+    """Text, kept as it is or converted to one case.
+
+    Attributes:
+        case: `"lower"` or `"upper"` to convert the text to that case, `None` to keep it.
+        regex: The regular expression that a valid field matches; `None` if any text is valid.
+        description: The notation, for the data dictionary.
+    """
 
     case: str | None = None
-    pattern: str | None = None
-    words: str = "text"
+    regex: str | None = None
+    description: str = "text"
 
     @property
     def sql_type(self) -> str:
+        """The SQL type of the values."""
         return "string"
 
 
 @dataclass(frozen=True)
 class BooleanFormat:
-    """`0` or `1`, read as a boolean."""
+    """A boolean, written as `0` or `1`."""
 
-    pattern = "[01]"
-    words = "0 or 1"
+    regex = "[01]"
+    description = "0 or 1"
     sql_type = "boolean"
 
 
 @dataclass(frozen=True)
 class IntegerFormat:
-    """Digits without a sign, up to the largest 32-bit integer."""
+    """Digits without a sign, up to the largest signed 32-bit integer."""
 
-    pattern = "0*[0-9]{1,10}"
-    words = "digits"
+    regex = "0*[0-9]{1,10}"
+    description = "digits"
     sql_type = "int"
     maximum = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class DecimalFormat:
-    """A plain number of `precision` digits, `scale` of them after the point.
+    """A decimal number without an exponent. A sign is valid only if `minimum` is negative.
 
-    A column whose range reaches below zero may carry a sign. More than `scale` digits after the
-    point are refused, or rounded half up where `rounded` says so.
+    Attributes:
+        precision: The maximum number of digits.
+        scale: The number of those digits that follow the decimal point.
+        minimum: The smallest valid value.
+        maximum: The largest valid value; `None` if only the precision limits it.
+        round_excess: Whether a value with more than `scale` fraction digits is rounded half up. If
+            not, it is invalid.
     """
 
     precision: int
     scale: int
     minimum: int
     maximum: int | None = None
-    rounded: bool = False
+    round_excess: bool = False
 
     @property
-    def pattern(self) -> str:
+    def regex(self) -> str:
+        """The regular expression that a valid field matches."""
         sign = "[+-]?" if self.minimum < 0 else ""
-        fraction = "+" if self.rounded else f"{{1,{self.scale}}}"
+        fraction = "+" if self.round_excess else f"{{1,{self.scale}}}"
         return rf"{sign}0*[0-9]{{1,{self.precision - self.scale}}}(?:\.[0-9]{fraction})?"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
+        """The notation, for the data dictionary."""
         if self.maximum is not None:
             return f"number from {self.minimum} to {self.maximum}"
-        return f"number from {self.minimum}, at most {self.scale} digits after the point"
+        return f"number, at least {self.minimum}, with at most {self.scale} decimal places"
 
     @property
     def sql_type(self) -> str:
+        """The SQL type of the values."""
         return f"decimal({self.precision},{self.scale})"
 
 
 @dataclass(frozen=True)
 class TimestampFormat:
-    """A date or a time of day on a date, in the letters of Java's `DateTimeFormatter`; UTC."""
+    """A date, or a date with a time of day, in UTC.
 
-    format: str
+    Attributes:
+        datetime_pattern: The notation, as a pattern of Java's `DateTimeFormatter`.
+    """
+
+    datetime_pattern: str
 
     @property
-    def pattern(self) -> str:
-        # Java's calendar has a year 0, the one that dates are written in has not.
-        return re.sub("[MdHms]", "[0-9]", self.format).replace("yyyy", "(?!0000)[0-9]{4}")
+    def regex(self) -> str:
+        """The regular expression that a valid field matches."""
+        digits = re.sub("[MdHms]", "[0-9]", self.datetime_pattern)
+        # Java accepts year 0, which does not exist in the calendar of the input files.
+        return digits.replace("yyyy", "(?!0000)[0-9]{4}")
 
     @property
-    def words(self) -> str:
-        return f"`{self.format}`"
+    def description(self) -> str:
+        """The notation, for the data dictionary."""
+        return f"`{self.datetime_pattern}`"
 
     @property
     def sql_type(self) -> str:
-        return "timestamp" if "HH" in self.format else "date"
+        """The SQL type of the values."""
+        return "timestamp" if "HH" in self.datetime_pattern else "date"
 
 
 FieldFormat = Union[TextFormat, BooleanFormat, IntegerFormat, DecimalFormat, TimestampFormat]

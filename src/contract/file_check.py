@@ -1,30 +1,31 @@
-"""Whether a file can be read at all, told from its first bytes (data contract, section 1)."""
+"""The file check: validation of an input file by its first bytes (data contract, section 1)."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.datasets import Dataset
 
 HEAD_BYTES = 1024 * 1024
-"""How much of a file's beginning is looked at."""
+"""The maximum number of bytes at the start of a file that the file check reads."""
 
-_NOT_CSV = (
+_FORMATS_BY_SIGNATURE = (
     (b"\x1f\x8b", "gzip-compressed"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"PAR1", "Parquet"),
-    (b"ORC", "ORC"),
-    (b"Obj\x01", "Avro"),
+    (b"PAR1", "a Parquet file"),
+    (b"ORC", "an ORC file"),
+    (b"Obj\x01", "an Avro file"),
     (b"%PDF", "a PDF"),
     (b"BZh", "bzip2-compressed"),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
     (b"\xff\xfe", "UTF-16 text"),
     (b"\xfe\xff", "UTF-16 text"),
 )
-_NOT_CSV_TEXT = (
+_FORMATS_BY_FIRST_TEXT = (
     ("<!doctype html", "an HTML page"),
     ("<html", "an HTML page"),
     ("<?xml", "XML"),
@@ -32,17 +33,20 @@ _NOT_CSV_TEXT = (
     ("{", "JSON"),
     ("[", "JSON"),
 )
-_MOST_NAMES = 15
-_LONGEST_NAME = 60
+_MAX_NAMES = 15
+_MAX_NAME_LENGTH = 60
 _DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """A usable header line.
+    """A valid header line.
 
-    `positions` says, for each of the dataset's columns in the contract's order, which field of a
-    row holds it; `width` is the number of fields; `line` the header's own line, counted from 0.
+    Attributes:
+        positions: For each column of the dataset, in the order of the contract, the position of
+            its field in a row.
+        width: The number of fields in the header.
+        line: The number of the header's line, counted from 0.
     """
 
     positions: tuple[int, ...]
@@ -52,118 +56,141 @@ class Header:
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What the beginning of a file says: a header, or the problems that make the file unusable."""
+    """The result of a file check.
+
+    Attributes:
+        header: The header; `None` if the file has problems.
+        problems: The reasons to reject the file.
+        warnings: What is unexpected about the file but no reason to reject it.
+    """
 
     header: Header | None
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     def message(self, file: str) -> str:
-        """All problems in one line."""
+        """Return one line that lists all problems of the file with the given name."""
         return f"{file}: " + "; ".join(self.problems)
 
 
-def check_head(dataset: Dataset, head: bytes, whole: bool) -> FileCheck:
-    """Judge a file by its first bytes.
+def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
+    """Check a file by its first bytes.
 
-    `head` is at most `HEAD_BYTES` long; `whole` says that nothing follows it.
+    Args:
+        dataset: The dataset that the file should contain.
+        head: The first bytes of the file, at most `HEAD_BYTES`.
+        is_complete: Whether `head` is the complete file.
     """
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
-        return _refused("the file is empty; drop the file with its header and rows")
-    form = _other_form(head)
-    if form:
-        return _refused(f"not CSV but {form}; save it as plain CSV and drop it again")
-    problems = _encoding_problems(head, whole)
+        return _rejected("the file is empty; upload it with a header and rows")
+    other_format = _detect_other_format(head)
+    if other_format:
+        return _rejected(
+            f"the file is {other_format}, not CSV; save it as plain CSV and upload it again"
+        )
+    problems = _encoding_problems(head, is_complete)
     lines = head.decode("utf-8-sig", errors="replace").split("\n")
-    at = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), 0)
-    line, *cut_by_cr = lines[at].rstrip("\r").lstrip("\r").split("\r")
-    if cut_by_cr:
-        problems.append("lines end in CR alone; save it with LF or CRLF line ends")
-    elif whole and not any(line.strip(" \t\r") for line in lines[at + 1 :]):
-        problems.append("no data row below the header")
-    names = [name.strip(" \t").lower() for name in _fields(line, ",")]
-    problems += _header_problems(dataset, names, line)
+    header_line = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), 0)
+    header, *after_cr = lines[header_line].rstrip("\r").lstrip("\r").split("\r")
+    if after_cr:
+        problems.append("lines end with CR only; save the file with LF or CRLF line endings")
+    elif is_complete and not any(line.strip(" \t\r") for line in lines[header_line + 1 :]):
+        problems.append("the file has no data rows below the header; add at least one row")
+    names = [name.strip(" \t").lower() for name in _split(header, ",")]
+    problems += _header_problems(dataset, names, header)
     if problems:
         return FileCheck(None, tuple(problems))
     positions = tuple(names.index(name) for name in dataset.column_names)
-    extra = [name for name in names if name not in dataset.column_names]
-    warnings = (f"unexpected column {_quoted(extra)} is ignored",) if extra else ()
-    return FileCheck(Header(positions, len(names), at), (), warnings)
+    unexpected = [name for name in names if name not in dataset.column_names]
+    return FileCheck(
+        Header(positions, len(names), header_line), (), _unexpected_column_warnings(unexpected)
+    )
 
 
-def _refused(problem: str) -> FileCheck:
+def _rejected(problem: str) -> FileCheck:
     return FileCheck(None, (problem,))
 
 
-def _other_form(head: bytes) -> str | None:
-    """What the bytes are if they cannot be CSV."""
-    for signature, form in _NOT_CSV:
+def _detect_other_format(head: bytes) -> str | None:
+    """Return what the file is if it cannot be CSV, otherwise `None`."""
+    for signature, description in _FORMATS_BY_SIGNATURE:
         if head.startswith(signature):
-            return form
-    start = head[:200].decode("utf-8-sig", errors="replace").lstrip().lower()
-    for prefix, form in _NOT_CSV_TEXT:
-        if start.startswith(prefix):
-            return form
+            return description
+    first_text = head[:200].decode("utf-8-sig", errors="replace").lstrip().lower()
+    for prefix, description in _FORMATS_BY_FIRST_TEXT:
+        if first_text.startswith(prefix):
+            return description
     return "binary data" if b"\x00" in head else None
 
 
-def _encoding_problems(head: bytes, whole: bool) -> list[str]:
+def _encoding_problems(head: bytes, is_complete: bool) -> list[str]:
     try:
-        # A character that the end of the head cuts in two is no problem of the file.
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=whole)
+        # The end of an incomplete head may split a character, which is not a problem of the file.
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=is_complete)
     except UnicodeDecodeError as error:
         line = head.count(b"\n", 0, error.start) + 1
-        return [f"not UTF-8 (line {line}, byte {error.start + 1}); save it as UTF-8"]
+        position = f"line {line}, byte {error.start + 1} of the file"
+        return [f"the file is not valid UTF-8 ({position}); save it as UTF-8"]
     return []
 
 
-def _header_problems(dataset: Dataset, names: list[str], line: str) -> list[str]:
+def _header_problems(dataset: Dataset, names: list[str], header: str) -> list[str]:
     missing = [name for name in dataset.column_names if name not in names]
     if len(missing) > 1:
-        delimiter = _likely_delimiter(dataset, line)
+        delimiter = _detect_other_delimiter(dataset, header)
         if delimiter:
-            return [f"wrong delimiter: {delimiter} instead of comma"]
+            return [f"wrong delimiter ({delimiter}); separate the fields with commas"]
     problems = []
-    if line.count('"') % 2:
-        problems.append("a quote in the header is not closed on its line")
+    if header.count('"') % 2:
+        problems.append("a quote in the header is not closed on the same line; close or remove it")
     if len(missing) == len(dataset.columns):
-        # No header at all, perhaps, but somebody's data: none of it is repeated.
-        return [*problems, "the first line names none of the expected columns"]
+        # The line may be a row of data instead of a header, so the message must not quote it.
+        return [
+            *problems,
+            "the first line contains none of the expected column names; add the header line",
+        ]
     if missing:
-        problems.append(f"missing column {_quoted(missing)}")
-    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
-    if twice:
-        problems.append(f"column named twice: {_quoted(twice)}")
+        problems.append(f"missing {_columns(missing)}")
+    duplicates = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if duplicates:
+        problems.append(f"duplicate {_columns(duplicates)}")
     return problems
 
 
-def _likely_delimiter(dataset: Dataset, line: str) -> str | None:
-    """The separator, other than the comma, that turns the line into expected column names."""
+def _detect_other_delimiter(dataset: Dataset, header: str) -> str | None:
+    """Return the delimiter other than a comma that yields expected column names, if any."""
 
-    def known(delimiter: str) -> int:
-        names = {name.strip(" \t").lower() for name in _fields(line, delimiter)}
+    def count_expected_names(delimiter: str) -> int:
+        names = {name.strip(" \t").lower() for name in _split(header, delimiter)}
         return len(names & set(dataset.column_names))
 
-    separators = sorted({letter for letter in line if not letter.isalnum()} - set(',"_'))
-    best = max(separators, key=known, default=",")
-    if known(best) <= max(known(","), 1):
+    candidates = sorted({letter for letter in header if not letter.isalnum()} - set(',"_'))
+    best = max(candidates, key=count_expected_names, default=",")
+    if count_expected_names(best) <= max(count_expected_names(","), 1):
         return None
     return _DELIMITER_NAMES.get(best, f"`{best}`")
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
+def _unexpected_column_warnings(names: list[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (f"unexpected {_columns(names)} {'is' if len(names) == 1 else 'are'} ignored",)
+
+
+def _split(line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:  # a field longer than any name: the line is no header in any case
+    except csv.Error:  # A field is longer than the limit of `csv`, so the line is not a header.
         return line.split(delimiter)
 
 
-def _quoted(names: list[str]) -> str:
-    """The names for a message, which has to stay a message whatever the header holds."""
-    told = [f"`{_cut(name)}`" if name else "without a name" for name in names[:_MOST_NAMES]]
-    more = len(names) - len(told)
-    return ", ".join(told) + (f" and {more:,} more" if more else "")
+def _columns(names: Sequence[str]) -> str:
+    """Return `column` or `columns` and the names, truncated so that the message stays readable."""
+    shown = [f"`{_shorten(name)}`" if name else "(unnamed)" for name in names[:_MAX_NAMES]]
+    remaining = len(names) - len(shown)
+    noun = "column" if len(names) == 1 else "columns"
+    return f"{noun} {', '.join(shown)}" + (f" and {remaining:,} more" if remaining else "")
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+def _shorten(name: str) -> str:
+    return name if len(name) <= _MAX_NAME_LENGTH else f"{name[:_MAX_NAME_LENGTH]}…"

@@ -14,10 +14,14 @@ Columns = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class KpiTable:
-    """One KPI table: pairs of column name and SQL type, the row's key first.
+    """A KPI table.
 
-    `count_column` and `revenue_column` add up, over all rows, to the accepted rentals and their
-    revenue. `personal_columns` are there only in a run with personal data switched on.
+    Attributes:
+        name: The name of the table.
+        columns: The columns as pairs of column name and SQL type, starting with the table's key.
+        count_column: The column whose sum over all rows is the number of accepted rentals.
+        revenue_column: The column whose sum over all rows is the revenue of these rentals.
+        personal_columns: The columns that are added only if personal data is on.
     """
 
     name: str
@@ -27,6 +31,7 @@ class KpiTable:
     personal_columns: Columns = ()
 
     def columns_for(self, personal_data: bool) -> Columns:
+        """Return the columns of a run, with or without personal data."""
         return self.columns + (self.personal_columns if personal_data else ())
 
 
@@ -110,3 +115,4 @@ USER_METRICS = KpiTable(
 
 KPI_TABLES = (LOCATION_METRICS, VEHICLE_METRICS, DAILY_METRICS, TRANSACTION_METRICS, USER_METRICS)
 UNKNOWN_MEMBER = "unknown"
+"""The vehicle type and brand of rentals whose vehicle is unknown."""

@@ -1,4 +1,4 @@
-"""What each job counted: `transformation.json` and `kpis.json` (data contract, section 5)."""
+"""The job reports `transformation.json` and `kpis.json` (data contract, section 5)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,36 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-NO_ACCEPTED_RENTAL = "no accepted rental: every row of rental_transactions.csv was rejected"
+NO_ACCEPTED_RENTAL = "no accepted rentals: every row of rental_transactions.csv was rejected"
 _MONEY = re.compile(r"[0-9]+\.[0-9]{2}")
 
 
-def format_money(parse_money: Decimal | None) -> str:
-    """An amount as a string with two decimals; nothing added up is zero."""
-    return f"{parse_money or Decimal(0):.2f}"
+def format_money(amount: Decimal | None) -> str:
+    """Return the amount as text with two decimal places; `None`, the sum of no rows, is zero."""
+    return f"{amount or Decimal(0):.2f}"
 
 
 def parse_money(text: str) -> Decimal:
-    """What `money` wrote, read back exactly; ValueError for anything else."""
+    """Parse an amount that `format_money` returned.
+
+    Raises:
+        ValueError: The text is not such an amount.
+    """
     if not _MONEY.fullmatch(text):
-        raise ValueError(f"{text!r} is no amount with two decimals")
+        raise ValueError(f"{text!r} is not an amount with two decimal places")
     return Decimal(text)
 
 
 @dataclass(frozen=True)
 class DatasetCounts:
-    """What became of a dataset's rows; `reasons` counts each reject code that occurred."""
+    """The numbers of read, accepted, and rejected rows of a dataset.
+
+    Attributes:
+        read: The number of rows in the file.
+        accepted: The number of accepted rows.
+        rejected: The number of rejected rows.
+        reasons: The number of rows with each reject code that occurred.
+    """
 
     read: int
     accepted: int
@@ -36,7 +47,15 @@ class DatasetCounts:
 
 @dataclass(frozen=True)
 class TransformationReport:
-    """`transformation.json`; `problem` is there only where the run cannot pass its quality gate."""
+    """The content of `transformation.json`.
+
+    Attributes:
+        run_id: The run ID.
+        datasets: The row counts by dataset name.
+        warnings: The number of rentals with each warning code, including zeros.
+        accepted_revenue: The revenue of the accepted rentals, as `format_money` returns it.
+        problem: The reason why the run must not pass the quality gate, if any.
+    """
 
     run_id: str
     datasets: dict[str, DatasetCounts]
@@ -46,27 +65,41 @@ class TransformationReport:
 
     @property
     def revenue(self) -> Decimal:
+        """The revenue as a number."""
         return parse_money(self.accepted_revenue)
 
     def to_json(self) -> str:
+        """Return the content of the report file."""
         return _json(self)
 
     @classmethod
     def from_json(cls, text: str) -> TransformationReport:
-        """What `to_json` wrote, read back; ValueError for anything else."""
+        """Parse the content of a report file.
+
+        Raises:
+            ValueError: The text is not such a report.
+        """
         try:
             content = json.loads(text)
-            datasets = {name: DatasetCounts(**some) for name, some in content["datasets"].items()}
+            datasets = {
+                name: DatasetCounts(**counts) for name, counts in content["datasets"].items()
+            }
             report = cls(**{**content, "datasets": datasets})
             parse_money(report.accepted_revenue)
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a transformation's report: {error}") from error
+            raise ValueError(f"not a report of the transformation job: {error}") from error
         return report
 
 
 @dataclass(frozen=True)
 class TableTotals:
-    """A KPI table's rows, and the rentals and revenue that they add up to."""
+    """The totals of a KPI table.
+
+    Attributes:
+        rows: The number of rows.
+        total_transactions: The number of rentals that the rows add up to.
+        total_revenue: The revenue that the rows add up to, as `format_money` returns it.
+    """
 
     rows: int
     total_transactions: int
@@ -74,31 +107,43 @@ class TableTotals:
 
     @property
     def revenue(self) -> Decimal:
+        """The revenue as a number."""
         return parse_money(self.total_revenue)
 
 
 @dataclass(frozen=True)
 class KpiReport:
-    """`kpis.json`; `problem` as in the transformation's report."""
+    """The content of `kpis.json`.
+
+    Attributes:
+        run_id: The run ID.
+        tables: The totals by table name.
+        problem: The reason why the run must not pass the quality gate, if any.
+    """
 
     run_id: str
     tables: dict[str, TableTotals] = field(default_factory=dict)
     problem: str | None = None
 
     def to_json(self) -> str:
+        """Return the content of the report file."""
         return _json(self)
 
     @classmethod
     def from_json(cls, text: str) -> KpiReport:
-        """What `to_json` wrote, read back; ValueError for anything else."""
+        """Parse the content of a report file.
+
+        Raises:
+            ValueError: The text is not such a report.
+        """
         try:
             content = json.loads(text)
-            tables = {name: TableTotals(**some) for name, some in content["tables"].items()}
+            tables = {name: TableTotals(**totals) for name, totals in content["tables"].items()}
             for totals in tables.values():
                 parse_money(totals.total_revenue)
             return cls(**{**content, "tables": tables})
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a KPI job's report: {error}") from error
+            raise ValueError(f"not a report of the KPI job: {error}") from error
 
 
 def _json(report: Any) -> str:

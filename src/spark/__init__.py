@@ -1,4 +1,5 @@
-"""The two Spark jobs and what they share; runs on Python 3.9 and Spark 3.5.6 and newer.
+"""The two Spark jobs and the modules that they share.
 
-DataFrame API alone: no UDF, no RDD, no schema inference. Only `storage` touches Hadoop directly.
+The package runs on Python 3.9 and later and on Spark 3.5.6 and later. It uses only the DataFrame
+API: no UDFs, no RDDs, and no schema inference. Only `spark.storage` uses Hadoop directly.
 """

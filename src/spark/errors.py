@@ -1,7 +1,7 @@
-"""What a job says when its user has to do something."""
+"""Errors that the user of a job can correct."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """The arguments or the input cannot be used; the message is one line that says what to do."""
+    """The arguments or the input are invalid. The message is one line that says what to do."""

@@ -1,4 +1,4 @@
-"""What the two entry points share: arguments, progress, errors and exit codes."""
+"""Arguments, progress, error handling, and exit codes of both jobs."""
 
 from __future__ import annotations
 
@@ -11,62 +11,81 @@ from typing import Callable, NoReturn
 from pyspark.sql import SparkSession
 
 from contract.datasets import DATASETS
+from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
 from contract.layout import is_run_id, job_report_key, join_uri
 from spark import storage
 from spark.errors import InputError
 from spark.reading.csv_reader import NOT_UTF8
 from spark.session import spark_session
 
-EXIT_FAILED = 1
-EXIT_INPUT = 2
 
-
-class Parser(argparse.ArgumentParser):
-    """The arguments of both jobs; bad ones are answered in one line."""
+class JobArgumentParser(argparse.ArgumentParser):
+    """Parser of the arguments that both jobs have. Errors are reported in one line."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description)
-        self.add_argument("--input", required=True, metavar="URI", help="folder of the four files")
-        self.add_argument("--output", required=True, metavar="URI", help="root to write below")
-        self.add_argument("--run-id", required=True, metavar="ID", type=_run_id)
+        self.add_argument(
+            "--input", required=True, metavar="URI", help="folder with the four input files"
+        )
+        self.add_argument("--output", required=True, metavar="URI", help="root folder of all runs")
+        self.add_argument("--run-id", required=True, metavar="ID", type=_parse_run_id)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_INPUT, f"{self.prog}: {message}\n")
+        """Exit with the message. Unlike argparse, do not print the usage."""
+        self.exit(EXIT_INVALID_INPUT, f"{self.prog}: {message}\n")
 
 
-def _run_id(text: str) -> str:
+def _parse_run_id(text: str) -> str:
     if not is_run_id(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no run id: 1 to 80 letters, digits, dots, dashes and underscores"
+            f"{text!r} is not a valid run ID: use 1 to 80 letters, digits, dots, hyphens, and"
+            " underscores, starting with a letter or a digit"
         )
     return text
 
 
-class Progress:
-    """Says on the log which of a job's steps has begun."""
+class ProgressLog:
+    """Logs the start of each step of a job, such as `[1/8] users: reading and cleaning`."""
 
     def __init__(self, job: str, steps: int) -> None:
         self._log = logging.getLogger(job)
         self._steps = steps
-        self._begun = 0
+        self._started = 0
 
-    def begin(self, step: str) -> None:
-        self._begun += 1
-        self._log.info("[%d/%d] %s", self._begun, self._steps, step)
+    def start_step(self, description: str) -> None:
+        """Log that the next step starts."""
+        self._started += 1
+        self._log.info("[%d/%d] %s", self._started, self._steps, description)
 
 
-def require_new(spark: SparkSession, output: str, run_id: str, job: str) -> None:
-    """InputError if the run has this job's report already: nothing complete is written over."""
+def require_new_run(spark: SparkSession, output: str, run_id: str, job: str) -> None:
+    """Ensure that a job does not overwrite a complete run.
+
+    Args:
+        spark: The Spark session.
+        output: The URI of the root folder of all runs.
+        run_id: The run ID.
+        job: The name of the job in `contract.layout`.
+
+    Raises:
+        InputError: The run already has the job's report.
+    """
     if storage.is_file(spark, join_uri(output, job_report_key(job, run_id))):
-        raise InputError(f"run {run_id} is complete already in {output}; take another --run-id")
+        raise InputError(f"run {run_id} is already complete in {output}; use a different --run-id")
 
 
 def run_job(
-    parser: Parser,
+    parser: JobArgumentParser,
     job: Callable[[SparkSession, argparse.Namespace], None],
     arguments: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Run a job in its session and exit: 0 done, 2 for the user to mend, 1 for us."""
+    """Run a job in a new Spark session and exit with one of the codes in `contract.exit_codes`.
+
+    Args:
+        parser: The parser of the job's arguments.
+        job: The function that does the job's work.
+        arguments: The arguments to parse; by default, those of the process.
+    """
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
     )
@@ -76,24 +95,25 @@ def run_job(
     spark = spark_session(f"{parser.prog} {options.run_id}")
     try:
         job(spark, options)
-    except Exception as error:  # the last place: whatever it is ends the job
-        problem = input_problem(error)
+    except Exception as error:  # This is the outermost handler: any error ends the job.
+        problem = get_input_problem(error)
         if problem:
             log.error("%s", problem)
-            sys.exit(EXIT_INPUT)
+            sys.exit(EXIT_INVALID_INPUT)
         log.exception("run %s failed", options.run_id)
         log.error("run %s failed: %s", options.run_id, _first_line(error))
-        sys.exit(EXIT_FAILED)
+        sys.exit(EXIT_INTERNAL_ERROR)
     finally:
         spark.stop()
     log.info("run %s is complete", options.run_id)
-    sys.exit(0)
+    sys.exit(EXIT_OK)
 
 
-def input_problem(error: Exception) -> str | None:
-    """What the user has to mend, in one line; null if the error is ours.
+def get_input_problem(error: Exception) -> str | None:
+    """Return the problem with the input in one line, or `None` if the error has another cause.
 
-    A task that meets bytes that are not UTF-8 says so, and Spark wraps it in an error of its own.
+    A task that reads invalid UTF-8 raises an error with this cause, which Spark wraps in an error
+    of its own.
     """
     if isinstance(error, InputError):
         return str(error)
@@ -103,7 +123,7 @@ def input_problem(error: Exception) -> str | None:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # py4j's first line names only the call; the error itself stands behind it.
+    # The first line of a py4j error names only the call; the second line is the error itself.
     if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
         return lines[1].lstrip(": ")
     return lines[0] if lines else type(error).__name__

@@ -1,6 +1,6 @@
-"""The KPI tables, each a function of accepted rows (data contract, section 4).
+"""The KPI tables as functions of accepted rows (data contract, section 4).
 
-Every rental counts in every table: dimensions are joined from the left, so the revenue of each
+Every table includes every rental: dimensions are joined with left joins, so the revenue of each
 table adds up to the same total.
 """
 
@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contract.kpi_tables import UNKNOWN_MEMBER
-from spark.cleaning.rows import SECONDS_AN_HOUR, hours
+from spark.cleaning.rows import SECONDS_PER_HOUR, to_hours
 
 RENTAL_COLUMNS = (
     "user_id",
@@ -21,15 +21,15 @@ RENTAL_COLUMNS = (
     "rental_duration_seconds",
     "rental_duration_hours",
 )
-"""What the tables need of an accepted rental."""
+"""The columns of accepted rentals that the tables need."""
 
 
 def location_metrics(rentals: DataFrame, locations: DataFrame) -> DataFrame:
-    """A row a pickup location; its name, city and state are null where the location is unknown."""
+    """Return one row per pickup location. An unknown location has no name, city, or state."""
     metrics = rentals.groupBy(F.col("pickup_location").alias("location_id")).agg(
-        *_amounts(),
-        *_extremes(),
-        *_hours(),
+        *_count_and_revenue(),
+        *_max_and_min(),
+        _total_hours(),
         F.count_distinct("vehicle_id").alias("unique_vehicles"),
     )
     names = locations.select("location_id", "location_name", "city", "state")
@@ -37,20 +37,20 @@ def location_metrics(rentals: DataFrame, locations: DataFrame) -> DataFrame:
 
 
 def vehicle_metrics(rentals: DataFrame, vehicles: DataFrame) -> DataFrame:
-    """A row a vehicle type and brand; rentals of unknown vehicles share one row."""
-    kinds = vehicles.select("vehicle_id", "vehicle_type", "brand")
-    member = [
+    """Return one row per vehicle type and brand. Rentals of unknown vehicles share one row."""
+    models = vehicles.select("vehicle_id", "vehicle_type", "brand")
+    group = [
         F.coalesce(F.col(name), F.lit(UNKNOWN_MEMBER)).alias(name)
         for name in ("vehicle_type", "brand")
     ]
     seconds, count = F.sum("rental_duration_seconds"), F.count(F.lit(1))
     return (
-        rentals.join(kinds, on="vehicle_id", how="left")
-        .groupBy(*member)
+        rentals.join(models, on="vehicle_id", how="left")
+        .groupBy(*group)
         .agg(
-            *_amounts(count="total_rentals"),
-            *_hours(),
-            _average(seconds, count * SECONDS_AN_HOUR).alias("avg_rental_duration"),
+            *_count_and_revenue(count="total_rentals"),
+            _total_hours(),
+            _average(seconds, count * SECONDS_PER_HOUR).alias("avg_rental_duration"),
             F.min("rental_duration_hours").alias("min_rental_duration"),
             F.max("rental_duration_hours").alias("max_rental_duration"),
             F.count_distinct("vehicle_id").alias("unique_vehicles"),
@@ -59,18 +59,18 @@ def vehicle_metrics(rentals: DataFrame, vehicles: DataFrame) -> DataFrame:
 
 
 def daily_metrics(rentals: DataFrame) -> DataFrame:
-    """A row a day on which a rental starts."""
+    """Return one row per day on which at least one rental starts."""
     return rentals.groupBy("rental_date").agg(
-        *_amounts(), *_extremes(), F.count_distinct("user_id").alias("unique_users")
+        *_count_and_revenue(), *_max_and_min(), F.count_distinct("user_id").alias("unique_users")
     )
 
 
 def transaction_metrics(rentals: DataFrame) -> DataFrame:
-    """One row about the whole run, also where there is no rental."""
+    """Return one row for the complete run, even if there are no rentals."""
     return rentals.agg(
-        *_amounts(),
-        *_extremes("overall_max_transaction", "overall_min_transaction"),
-        *_hours(),
+        *_count_and_revenue(),
+        *_max_and_min("overall_max_transaction", "overall_min_transaction"),
+        _total_hours(),
         F.count_distinct("user_id").alias("unique_users"),
         F.count_distinct("vehicle_id").alias("unique_vehicles"),
         F.min("rental_date").alias("first_rental_date"),
@@ -79,22 +79,24 @@ def transaction_metrics(rentals: DataFrame) -> DataFrame:
 
 
 def user_metrics(rentals: DataFrame) -> DataFrame:
-    """A row a user with at least one rental, known or not."""
+    """Return one row per user with at least one rental, including unknown users."""
     return rentals.groupBy("user_id").agg(
-        *_amounts(revenue="total_spending"),
-        *_extremes("max_spending", "min_spending"),
-        *_hours(),
+        *_count_and_revenue(revenue="total_spending"),
+        *_max_and_min("max_spending", "min_spending"),
+        _total_hours(),
     )
 
 
-def with_names(metrics: DataFrame, users: DataFrame) -> DataFrame:
-    """`user_metrics` with the users' personal data; null where the user is unknown."""
-    names = users.select("user_id", "first_name", "last_name", "email")
-    return metrics.join(names, on="user_id", how="left")
+def add_personal_data(metrics: DataFrame, users: DataFrame) -> DataFrame:
+    """Add names and email addresses to `user_metrics`; they are null for unknown users."""
+    personal_data = users.select("user_id", "first_name", "last_name", "email")
+    return metrics.join(personal_data, on="user_id", how="left")
 
 
-def _amounts(count: str = "total_transactions", revenue: str = "total_revenue") -> list[Column]:
-    """The number of rentals, what they brought, and what one brings on average."""
+def _count_and_revenue(
+    count: str = "total_transactions", revenue: str = "total_revenue"
+) -> list[Column]:
+    """Return the number of rentals, their revenue, and the average revenue of a rental."""
     total, rentals = F.sum("total_amount"), F.count(F.lit(1))
     return [
         rentals.alias(count),
@@ -103,20 +105,22 @@ def _amounts(count: str = "total_transactions", revenue: str = "total_revenue") 
     ]
 
 
-def _extremes(largest: str = "max_transaction", smallest: str = "min_transaction") -> list[Column]:
-    return [F.max("total_amount").alias(largest), F.min("total_amount").alias(smallest)]
+def _max_and_min(
+    maximum: str = "max_transaction", minimum: str = "min_transaction"
+) -> list[Column]:
+    return [F.max("total_amount").alias(maximum), F.min("total_amount").alias(minimum)]
 
 
-def _hours() -> list[Column]:
-    total = F.round(hours(F.sum("rental_duration_seconds")), 2)
-    return [F.coalesce(total, F.lit(0)).alias("total_rental_hours")]
+def _total_hours() -> Column:
+    total = F.round(to_hours(F.sum("rental_duration_seconds")), 2)
+    return F.coalesce(total, F.lit(0)).alias("total_rental_hours")
 
 
 def _average(total: Column, count: Column) -> Column:
-    """Rounded half up to two decimals; null where there is nothing to divide.
+    """Return the average, rounded half up to two decimal places; null if `count` is zero.
 
-    Spark keeps 18 digits of a division of such decimals, so the rounding here is the only one that
-    can show in the second.
+    Spark computes this division to 18 decimal places, so only the rounding here can affect the
+    second one.
     """
     divisor = F.when(count > 0, count).cast("decimal(20,0)")
     return F.round(total.cast("decimal(20,2)") / divisor, 2)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-# Each setting makes Spark exact, or the same on every version.
+# Each setting makes results exact, or identical in all versions of Spark.
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    # A sum that no longer fits its column ends the job instead of becoming null.
+    # If a sum overflows its column, the job fails. Without ANSI mode, the sum would become null.
     "spark.sql.ansi.enabled": "true",
-    # Dates before 1582 are written as they stand; the default is to end the job.
+    # Dates before 1582 are written without conversion. By default, they make the job fail.
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-    # The default, INT96, has no order that readers can filter by.
+    # The default, INT96, has no sort order, so readers could not skip data by its statistics.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
 
 def spark_session(name: str) -> SparkSession:
-    """The session under the given name; master, memory and file systems come from spark-submit."""
+    """Return the session. spark-submit sets the master, the memory, and the file systems."""
     builder = SparkSession.builder.appName(name)
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)

@@ -1,8 +1,7 @@
-"""Single files on any Hadoop file system.
+"""Access to single files on any Hadoop file system.
 
-Spark's readers and writers know tables only, so what a job does with one file (look at its first
-bytes, write its report) goes through Hadoop's `FileSystem`, which knows every scheme that Spark
-knows.
+Spark's readers and writers support only tables. To read the head of a file or to write a report,
+the jobs use Hadoop's `FileSystem`, which supports the same URI schemes as Spark.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ def _file_system(spark: SparkSession, uri: str) -> tuple[Any, Any]:
 
 
 def is_file(spark: SparkSession, uri: str) -> bool:
-    """Whether a file, not a folder, lies at the URI."""
+    """Return whether a file exists at the URI. A folder is not a file."""
     file_system, path = _file_system(spark, uri)
     return bool(file_system.exists(path)) and bool(file_system.getFileStatus(path).isFile())
 
 
 def read_head(spark: SparkSession, uri: str, limit: int) -> tuple[bytes, bool]:
-    """The file's first `limit` bytes, and whether that is all of it."""
+    """Return the first `limit` bytes of the file, and whether they are the complete file."""
     file_system, path = _file_system(spark, uri)
     stream = file_system.open(path)
     try:
@@ -36,22 +35,26 @@ def read_head(spark: SparkSession, uri: str, limit: int) -> tuple[bytes, bool]:
 
 
 def write_text(spark: SparkSession, uri: str, text: str) -> None:
-    """Put a small UTF-8 file in one step: no reader ever sees a part of it.
+    """Write a small UTF-8 file atomically, so that no reader sees a part of it.
 
-    An object store shows an object when its upload ends; elsewhere the rename does the same.
+    An object store makes an object visible when its upload is complete. On other file systems,
+    renaming the temporary file has the same effect.
+
+    Raises:
+        OSError: The temporary file could not be renamed.
     """
     file_system, path = _file_system(spark, uri)
-    part = path.suffix(".part")
-    stream = file_system.create(part, True)
+    temporary = path.suffix(".part")
+    stream = file_system.create(temporary, True)
     try:
         stream.write(bytearray(text.encode("utf-8")))
     finally:
         stream.close()
-    if not file_system.rename(part, path):
-        raise OSError(f"cannot write {uri}")
+    if not file_system.rename(temporary, path):
+        raise OSError(f"could not rename {temporary} to {uri}")
 
 
 def delete(spark: SparkSession, uri: str) -> None:
-    """Remove the file; one that is not there is no error."""
+    """Delete the file if it exists."""
     file_system, path = _file_system(spark, uri)
     file_system.delete(path, False)

@@ -1,4 +1,4 @@
-"""Writing a run's tables as Parquet, and counting what is written while it is written."""
+"""Writing of tables as Parquet, and counting of rows while they are written."""
 
 from __future__ import annotations
 
@@ -10,27 +10,35 @@ from pyspark.sql import functions as F
 
 
 def cast_to_schema(table: DataFrame, columns: Iterable[tuple[str, str]]) -> DataFrame:
-    """The table with exactly these columns, pairs of name and SQL type, in this order."""
+    """Return the table with exactly these columns, in this order.
+
+    Args:
+        table: A table that has at least these columns.
+        columns: Pairs of column name and SQL type.
+    """
     return table.select(*(F.col(name).cast(sql_type).alias(name) for name, sql_type in columns))
 
 
 class RowCounter:
-    """Counts over the rows that pass one point of a plan, known once a write has run the plan."""
+    """Aggregates over the rows at one point of a query plan.
+
+    They are computed while a write executes the plan, so they need no second pass over the data.
+    """
 
     def __init__(self, *aggregates: Column) -> None:
         self._aggregates = aggregates
         self._observation = Observation()
 
-    def watch(self, rows: DataFrame) -> DataFrame:
-        """The same rows, counted as they pass."""
+    def observe(self, rows: DataFrame) -> DataFrame:
+        """Return the same rows, with the aggregates attached to their plan."""
         return rows.observe(self._observation, *self._aggregates)
 
     @property
     def counts(self) -> dict[str, Any]:
-        """The value of each aggregate by its name."""
+        """The value of each aggregate by its name. Blocks until a write has executed the plan."""
         return dict(self._observation.get)
 
 
-def write(rows: DataFrame, uri: str) -> None:
-    """Write the rows at the URI, in place of what an earlier try of the run left there."""
+def write_table(rows: DataFrame, uri: str) -> None:
+    """Write the rows to the URI and replace the output of an earlier attempt of the run."""
     rows.write.mode("overwrite").parquet(uri)

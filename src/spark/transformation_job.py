@@ -1,4 +1,4 @@
-"""Spark job: four raw CSV files to accepted rows, rejected rows and a report of both.
+"""Spark job that splits the four raw CSV files into accepted and rejected rows, and counts both.
 
 spark-submit --py-files jobs.zip transformation_job.py --input URI --output URI --run-id ID
 """
@@ -14,22 +14,30 @@ from contract import codes, layout
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Dataset
 from contract.reports import NO_ACCEPTED_RENTAL, DatasetCounts, TransformationReport, format_money
 from spark import storage
-from spark.cleaning.rental_warnings import warning_counts, with_context
+from spark.cleaning.rental_warnings import add_warning_context, warning_counts
 from spark.cleaning.row_rules import REASONS
-from spark.cleaning.rows import accepted, rejected, validated
-from spark.job import Parser, Progress, require_new, run_job
+from spark.cleaning.rows import select_accepted, select_rejected, validated
+from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
 from spark.reading.csv_reader import read_headers, read_rows
-from spark.tables import RowCounter, cast_to_schema, write
+from spark.tables import RowCounter, cast_to_schema, write_table
 
 PROGRAM = "transformation_job"
 
 
-def transform(spark: SparkSession, options: argparse.Namespace) -> None:
-    """Clean the four files of `options.input` into a run below `options.output`."""
+def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
+    """Write the accepted rows, the rejected rows, and the report of a run.
+
+    Args:
+        spark: The Spark session.
+        options: The arguments that `JobArgumentParser` defines.
+
+    Raises:
+        InputError: The input is invalid, or the run is already complete.
+    """
     run_id, output = options.run_id, options.output
-    require_new(spark, output, run_id, layout.TRANSFORMATION_JOB)
+    require_new_run(spark, output, run_id, layout.TRANSFORMATION_JOB)
     headers = read_headers(spark, options.input, DATASETS)
-    progress = Progress(PROGRAM, steps=2 * len(DATASETS))
+    progress = ProgressLog(PROGRAM, steps=2 * len(DATASETS))
 
     rows = {
         dataset: read_rows(spark, options.input, dataset, headers[dataset])
@@ -37,31 +45,35 @@ def transform(spark: SparkSession, options: argparse.Namespace) -> None:
         .persist()
         for dataset in DATASETS
     }
-    kept = {dataset: rows[dataset].transform(accepted(dataset)) for dataset in DATASETS}
-    # Rentals last: their warnings need the other datasets.
-    written: dict[Dataset, RowCounter] = {}
+    accepted = {dataset: rows[dataset].transform(select_accepted(dataset)) for dataset in DATASETS}
+    # The warnings about rentals need the other datasets, so the rentals come last.
+    accepted_counters: dict[Dataset, RowCounter] = {}
     for dataset in (USERS, VEHICLES, LOCATIONS, RENTALS):
-        progress.begin(f"{dataset.name}: reading and cleaning")
-        table, counter = kept[dataset], RowCounter(F.count(F.lit(1)).alias("accepted"))
+        progress.start_step(f"{dataset.name}: reading and cleaning")
+        table, counter = accepted[dataset], RowCounter(F.count(F.lit(1)).alias("accepted"))
         if dataset is RENTALS:
-            table = with_context(table, kept[USERS], kept[VEHICLES], kept[LOCATIONS])
+            table = add_warning_context(
+                table, accepted[USERS], accepted[VEHICLES], accepted[LOCATIONS]
+            )
             counter = _rental_counter()
-        written[dataset] = counter
-        columns = cast_to_schema(counter.watch(table), dataset.curated_columns)
-        write(columns, layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
+        accepted_counters[dataset] = counter
+        curated = cast_to_schema(counter.observe(table), dataset.curated_columns)
+        write_table(curated, layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
 
     counts = {}
     for dataset in DATASETS:
-        progress.begin(f"{dataset.name}: writing rejected rows")
+        progress.start_step(f"{dataset.name}: writing rejected rows")
         uri = layout.join_uri(output, layout.quarantine_prefix(dataset, run_id))
-        counts[dataset.name] = _write_rejected(rows[dataset], dataset, uri, written[dataset])
-    rentals = written[RENTALS].counts
+        counts[dataset.name] = _write_rejected(
+            rows[dataset], dataset, uri, accepted_counters[dataset]
+        )
+    rental_counts = accepted_counters[RENTALS].counts
     report = TransformationReport(
         run_id=run_id,
         datasets=counts,
-        warnings={code: rentals[code] for code in codes.WARNINGS},
-        accepted_revenue=format_money(rentals["revenue"]),
-        problem=None if rentals["accepted"] else NO_ACCEPTED_RENTAL,
+        warnings={code: rental_counts[code] for code in codes.WARNINGS},
+        accepted_revenue=format_money(rental_counts["revenue"]),
+        problem=None if rental_counts["accepted"] else NO_ACCEPTED_RENTAL,
     )
     uri = layout.join_uri(output, layout.job_report_key(layout.TRANSFORMATION_JOB, run_id))
     storage.write_text(spark, uri, report.to_json())
@@ -78,30 +90,44 @@ def _rental_counter() -> RowCounter:
 def _write_rejected(
     rows: DataFrame, dataset: Dataset, uri: str, accepted_counter: RowCounter
 ) -> DatasetCounts:
-    """Write the rejected of the judged rows, and count the whole dataset.
+    """Write the rejected rows and return the counts of the dataset.
 
-    What was read is counted apart from what was accepted and rejected: the sum of the two must meet
-    it, or a row was lost. All three are counted where no shuffle follows, since a stage that runs
-    again would be counted again.
+    Read rows are counted independently of accepted and rejected rows, so that a lost row is
+    detected. All three are counted where no shuffle follows, because Spark would count the rows of
+    a repeated stage again.
+
+    Args:
+        rows: The validated rows of the dataset.
+        dataset: The dataset.
+        uri: Where to write the rejected rows.
+        accepted_counter: The counter of the accepted rows, which are already written.
+
+    Raises:
+        RuntimeError: The counts do not add up, which is a defect of the job.
     """
-    read = RowCounter(F.count(F.lit(1)).alias("read"))
+    read_counter = RowCounter(F.count(F.lit(1)).alias("read"))
     reasons = [
         F.count_if(F.array_contains(REASONS, code)).alias(code)
         for code in codes.reject_codes(dataset)
     ]
-    out = RowCounter(F.count(F.lit(1)).alias("rejected"), *reasons)
-    write(out.watch(read.watch(rows).transform(rejected)), uri)
-    found = out.counts
+    rejected_counter = RowCounter(F.count(F.lit(1)).alias("rejected"), *reasons)
+    rejected = read_counter.observe(rows).transform(select_rejected)
+    write_table(rejected_counter.observe(rejected), uri)
+    rejected_counts = rejected_counter.counts
     counts = DatasetCounts(
-        read=read.counts["read"],
+        read=read_counter.counts["read"],
         accepted=accepted_counter.counts["accepted"],
-        rejected=found["rejected"],
-        reasons={code: found[code] for code in codes.reject_codes(dataset) if found[code]},
+        rejected=rejected_counts["rejected"],
+        reasons={
+            code: rejected_counts[code]
+            for code in codes.reject_codes(dataset)
+            if rejected_counts[code]
+        },
     )
     if counts.read != counts.accepted + counts.rejected:
-        raise RuntimeError(f"{dataset.name}: rows were lost or doubled: {counts}")
+        raise RuntimeError(f"{dataset.name}: read is not accepted + rejected: {counts}")
     return counts
 
 
 if __name__ == "__main__":
-    run_job(Parser(PROGRAM, "Clean the four CSV files of a batch."), transform)
+    run_job(JobArgumentParser(PROGRAM, "Clean the four CSV files of a batch."), transform_batch)

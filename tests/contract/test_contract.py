@@ -1,4 +1,4 @@
-"""The contract's own promises: names, codes, reports, places."""
+"""Tests of the contract's names, codes, reports, and storage layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from contract.reports import (
 )
 
 
-def test_codes_of_the_rentals() -> None:
+def test_reject_codes_of_rentals() -> None:
     columns = "rental_id user_id vehicle_id rental_start_time rental_end_time pickup_location"
     required = [*columns.split(), "total_amount"]
     assert codes.reject_codes(RENTALS) == tuple(
@@ -38,7 +38,7 @@ def test_codes_of_the_rentals() -> None:
     )
 
 
-def test_only_what_has_a_format_can_be_invalid() -> None:
+def test_only_columns_with_a_restricted_format_have_an_invalid_code() -> None:
     invalid = {
         dataset.name: [c for c in codes.reject_codes(dataset) if c.startswith("invalid")]
         for dataset in (USERS, VEHICLES, LOCATIONS)
@@ -61,14 +61,14 @@ def test_keys_are_required_columns() -> None:
         assert dataset.key in {column.name for column in dataset.columns if column.required}
 
 
-def test_types_are_words_that_spark_glue_and_athena_share() -> None:
+def test_sql_types_are_valid_in_spark_glue_and_athena() -> None:
     types = {sql_type for dataset in DATASETS for _, sql_type in dataset.curated_columns}
     types |= {sql_type for table in KPI_TABLES for _, sql_type in table.columns_for(True)}
     for sql_type in types:
         assert re.fullmatch(r"string|boolean|int|bigint|date|timestamp|decimal\(\d+,\d\)", sql_type)
 
 
-def test_every_kpi_table_counts_rentals_and_revenue() -> None:
+def test_every_kpi_table_has_a_rental_count_and_a_revenue() -> None:
     for table in KPI_TABLES:
         types = dict(table.columns)
         assert types[table.count_column] == "bigint"
@@ -76,16 +76,16 @@ def test_every_kpi_table_counts_rentals_and_revenue() -> None:
 
 
 @pytest.mark.parametrize("text", ["r", "20240101T000000Z", "a.b_c-1", "x" * 80])
-def test_run_ids(text: str) -> None:
+def test_valid_run_id(text: str) -> None:
     assert layout.is_run_id(text)
 
 
 @pytest.mark.parametrize("text", ["", ".", "../x", "a/b", "a=b", "a b", "x" * 81, "é", "a\n"])
-def test_no_run_ids(text: str) -> None:
+def test_invalid_run_id(text: str) -> None:
     assert not layout.is_run_id(text)
 
 
-def test_places() -> None:
+def test_storage_layout() -> None:
     assert layout.curated_prefix(USERS, "r1") == "output/users/run_id=r1"
     assert layout.quarantine_prefix(RENTALS, "r1") == "quarantine/rentals/run_id=r1"
     assert layout.kpi_prefix(KPI_TABLES[0], "r1") == "kpi_output/location_metrics/run_id=r1"
@@ -97,7 +97,7 @@ def test_places() -> None:
     )
 
 
-def test_reports() -> None:
+def test_report_files() -> None:
     counts = DatasetCounts(read=3, accepted=2, rejected=1, reasons={"malformed_row": 1})
     report = TransformationReport("r1", {"users": counts}, {"unknown_user": 0}, format_money(None))
     assert json.loads(report.to_json()) == {
@@ -109,8 +109,8 @@ def test_reports() -> None:
         "accepted_revenue": "0.00",
     }
     totals = TableTotals(rows=1, total_transactions=2, total_revenue=format_money(Decimal("3.5")))
-    report_of_kpis = KpiReport("r1", {"daily_metrics": totals}, problem="none")
-    assert json.loads(report_of_kpis.to_json()) == {
+    kpi_report = KpiReport("r1", {"daily_metrics": totals}, problem="none")
+    assert json.loads(kpi_report.to_json()) == {
         "run_id": "r1",
         "tables": {"daily_metrics": {"rows": 1, "total_transactions": 2, "total_revenue": "3.50"}},
         "problem": "none",

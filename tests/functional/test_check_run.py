@@ -233,7 +233,7 @@ def test_a_report_that_is_none_is_refused(cloud: Cloud, text: str) -> None:
 
 def test_money_that_is_not_exact_is_no_report(cloud: Cloud) -> None:
     put_reports(cloud, replace(transformation_report(), accepted_revenue="6e2"), kpi_report())
-    with pytest.raises(RunRejectedError, match="'6e2' is no amount with two decimals"):
+    with pytest.raises(RunRejectedError, match="'6e2' is not an amount with two decimal places"):
         _check()
 
 

@@ -15,7 +15,7 @@ from handlers.receive_upload import handler
 from pipeline.ledger.batch_ledger import BatchLedger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time
-from tests.support.broken_files import GOOD
+from tests.support.broken_files import VALID_FILES
 from tests.support.events import upload_event
 
 Event = dict[str, Any]
@@ -36,8 +36,8 @@ UNKNOWN = ["PutItem", "Publish", "UpdateItem"]
 def _drop(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> list[Event]:
     """The four files under a prefix, each with its sequencer."""
     return [
-        upload_event(f"{prefix}{file}", sequencer, cloud.put(f"{prefix}{file}", GOOD[file]))
-        for file, sequencer in zip(GOOD, sequencers, strict=True)
+        upload_event(f"{prefix}{file}", sequencer, cloud.put(f"{prefix}{file}", VALID_FILES[file]))
+        for file, sequencer in zip(VALID_FILES, sequencers, strict=True)
     ]
 
 
@@ -190,17 +190,17 @@ def test_an_older_event_after_the_claim_starts_no_batch(cloud: Cloud) -> None:
 def test_events_without_versions_count_each_version_once(cloud: Cloud) -> None:
     """The newest version is read, whichever event announces it; so one may be announced twice."""
     events = []
-    for file, sequencer in zip(GOOD, ["01", "03", "05", "07"], strict=True):
+    for file, sequencer in zip(VALID_FILES, ["01", "03", "05", "07"], strict=True):
         key = f"raw/{file}"
-        cloud.put(key, GOOD[file])
-        cloud.put(key, GOOD[file])
+        cloud.put(key, VALID_FILES[file])
+        cloud.put(key, VALID_FILES[file])
         events += [upload_event(key, sequencer), upload_event(key, f"0{int(sequencer) + 1}")]
     for event in [*events, *events]:
         _receive(event)
     ((_, execution),) = cloud.executions().items()
     newest = {
         boto3.client("s3").head_object(Bucket=cloud.bucket, Key=f"raw/{file}")["VersionId"]
-        for file in GOOD
+        for file in VALID_FILES
     }
     assert _versions(execution) == newest
 

@@ -14,9 +14,9 @@ import pytest
 from local.spark.job_runner import JobsRequest, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS
 from sample_data import write_sample
-from tests.oracle import expected
-from tests.support.comparison import assert_kpis, assert_transformed
-from tests.support.results import REAL_DATA, contents
+from tests.oracle import compute_expected
+from tests.support.comparison import assert_kpis_match, assert_transformation_matches
+from tests.support.results import REAL_DATA, read_files
 from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -60,10 +60,10 @@ def test_real_data_to_the_cent(
 ) -> None:
     output, done = real_run
     assert (done.returncode, done.stderr) == (0, "")
-    truth = expected(REAL_DATA)
-    assert truth.transformation["accepted_revenue"] == "16200620.00"
-    assert_transformed(output, "first", truth)
-    assert_kpis(output, "first", truth)
+    expected = compute_expected(REAL_DATA)
+    assert expected.transformation["accepted_revenue"] == "16200620.00"
+    assert_transformation_matches(output, "first", expected)
+    assert_kpis_match(output, "first", expected)
 
 
 def test_the_command_shows_the_kpis(
@@ -91,7 +91,7 @@ def test_killed_jobs_harm_no_earlier_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output, _ = real_run
-    before = contents(output)
+    before = read_files(output)
     write_sample(tmp_path, rentals=5)
     monkeypatch.setattr("local.spark.job_runner.subprocess.Popen", _Recorded)
     killed: list[str] = []
@@ -103,7 +103,7 @@ def test_killed_jobs_harm_no_earlier_run(
 
     ends = run_jobs(JobsRequest(tmp_path, output, "second", "1g"), kill)
     assert set(killed) == {job for job, (code, _) in ends.items() if code != 0} == set(ENTRY_POINTS)
-    assert contents(output, without="second") == before
+    assert read_files(output, excluding="second") == before
     assert not (output / "runs" / "second").exists()
     assert (output / "output" / "users" / "run_id=second").exists()
 

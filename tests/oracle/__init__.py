@@ -1,6 +1,9 @@
-"""What the data contract says must come out, worked out without a line of the pipeline's code."""
+"""The oracle: an independent implementation of the data contract.
 
-from .compute import Expected, expected
-from .contract import RefusedFileError
+It shares no code with the pipeline, so that tests can compare the jobs with it.
+"""
 
-__all__ = ["Expected", "RefusedFileError", "expected"]
+from .compute import Expected, compute_expected
+from .contract import RejectedFileError
+
+__all__ = ["Expected", "RejectedFileError", "compute_expected"]

@@ -1,4 +1,4 @@
-"""Files and columns as section 1 and 2 of the data contract list them."""
+"""The input files and their columns (data contract, sections 1 and 2)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,20 +6,20 @@ from typing import NamedTuple
 from . import values
 
 
-class RefusedFileError(Exception):
-    """The contract refuses this file as a whole, so nothing can be expected of it."""
+class RejectedFileError(Exception):
+    """The file fails its file check, so a run has no expected output."""
 
 
 class Column(NamedTuple):
-    """One column; `read` gives None for a text that is not of the column's type."""
+    """A column. `parse` returns `None` for invalid text."""
 
     name: str
     required: bool
-    read: Callable[[str], object | None]
+    parse: Callable[[str], object | None]
 
 
 class Dataset(NamedTuple):
-    """One input file; only free text may hold line breaks."""
+    """An input file. Only if `multiline` is set, quoted fields may contain line breaks."""
 
     name: str
     file: str
@@ -28,12 +28,12 @@ class Dataset(NamedTuple):
     columns: tuple[Column, ...]
 
 
-def _needed(name: str, read: Callable[[str], object | None] = str) -> Column:
-    return Column(name, required=True, read=read)
+def _required(name: str, parse: Callable[[str], object | None] = str) -> Column:
+    return Column(name, required=True, parse=parse)
 
 
-def _optional(name: str, read: Callable[[str], object | None] = str) -> Column:
-    return Column(name, required=False, read=read)
+def _optional(name: str, parse: Callable[[str], object | None] = str) -> Column:
+    return Column(name, required=False, parse=parse)
 
 
 USERS = Dataset(
@@ -42,15 +42,15 @@ USERS = Dataset(
     key="user_id",
     multiline=True,
     columns=(
-        _needed("user_id"),
+        _required("user_id"),
         _optional("first_name"),
         _optional("last_name"),
-        _needed("email", str.lower),
-        _needed("phone_number"),
+        _required("email", str.lower),
+        _required("phone_number"),
         _optional("driver_license_number"),
-        _optional("driver_license_expiry", values.iso_date),
-        _needed("creation_date", values.iso_date),
-        _needed("is_active", values.flag),
+        _optional("driver_license_expiry", values.parse_iso_date),
+        _required("creation_date", values.parse_iso_date),
+        _required("is_active", values.parse_boolean),
     ),
 )
 
@@ -60,20 +60,20 @@ VEHICLES = Dataset(
     key="vehicle_id",
     multiline=True,
     columns=(
-        _needed("active", values.flag),
-        _needed("vehicle_license_number"),
+        _required("active", values.parse_boolean),
+        _required("vehicle_license_number"),
         _optional("registration_name"),
         _optional("license_type"),
-        _needed("expiration_date", values.day_first_date),
+        _required("expiration_date", values.parse_day_first_date),
         _optional("permit_license_number"),
-        _optional("certification_date", values.iso_date),
-        _optional("vehicle_year", values.integer),
+        _optional("certification_date", values.parse_iso_date),
+        _optional("vehicle_year", values.parse_integer),
         _optional("base_telephone_number"),
         _optional("base_address"),
-        _needed("vehicle_id"),
-        _optional("last_update_timestamp", values.day_first_timestamp),
-        _needed("brand"),
-        _needed("vehicle_type"),
+        _required("vehicle_id"),
+        _optional("last_update_timestamp", values.parse_day_first_timestamp),
+        _required("brand"),
+        _required("vehicle_type"),
     ),
 )
 
@@ -83,14 +83,14 @@ LOCATIONS = Dataset(
     key="location_id",
     multiline=True,
     columns=(
-        _needed("location_id"),
-        _needed("location_name"),
-        _needed("address"),
-        _needed("city"),
-        _needed("state", str.upper),
-        _needed("zip_code", values.zip_code),
-        _needed("latitude", values.coordinate(90)),
-        _needed("longitude", values.coordinate(180)),
+        _required("location_id"),
+        _required("location_name"),
+        _required("address"),
+        _required("city"),
+        _required("state", str.upper),
+        _required("zip_code", values.parse_zip_code),
+        _required("latitude", values.coordinate_parser(90)),
+        _required("longitude", values.coordinate_parser(180)),
     ),
 )
 
@@ -100,14 +100,14 @@ RENTALS = Dataset(
     key="rental_id",
     multiline=False,
     columns=(
-        _needed("rental_id"),
-        _needed("user_id"),
-        _needed("vehicle_id"),
-        _needed("rental_start_time", values.iso_timestamp),
-        _needed("rental_end_time", values.iso_timestamp),
-        _needed("pickup_location"),
+        _required("rental_id"),
+        _required("user_id"),
+        _required("vehicle_id"),
+        _required("rental_start_time", values.parse_iso_timestamp),
+        _required("rental_end_time", values.parse_iso_timestamp),
+        _required("pickup_location"),
         _optional("dropoff_location"),
-        _needed("total_amount", values.amount),
+        _required("total_amount", values.parse_amount),
     ),
 )
 

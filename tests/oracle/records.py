@@ -1,4 +1,4 @@
-"""Strict CSV: a text becomes records, and what is not well quoted stays a raw line."""
+"""A strict CSV parser. A line that is not well quoted becomes a record without fields."""
 
 import re
 from collections.abc import Iterator
@@ -9,80 +9,90 @@ _BLANKS = " \t"
 
 
 class Record(NamedTuple):
-    """One record: its fields (None when the quoting is broken) and its text less the line end."""
+    """A record.
+
+    Attributes:
+        fields: The fields; `None` if the quoting is broken.
+        raw: The text without the line ending.
+    """
 
     fields: list[str] | None
     raw: str
 
 
 class _Line(NamedTuple):
-    """A physical line: its text less the line end, and where the next one begins."""
+    """A physical line without its line ending, and the position of the next line."""
 
     content: str
-    following: int
+    next_start: int
 
 
-def records(text: str, *, multiline: bool) -> Iterator[Record]:
-    """Yield every non-blank record; the first one, the header, is always one physical line."""
-    at, spans = 0, False
-    while at < len(text):
-        line = _line_at(text, at)
+def parse_records(text: str, *, multiline: bool) -> Iterator[Record]:
+    """Yield all records that are not blank. The first one, the header, is always a single line."""
+    position, may_span_lines = 0, False
+    while position < len(text):
+        line = _line_at(text, position)
         if not line.content.strip(_BLANKS):
-            at = line.following
+            position = line.next_start
         elif '"' not in line.content:
             yield Record(line.content.split(","), line.content)
-            at, spans = line.following, multiline
+            position, may_span_lines = line.next_start, multiline
         else:
-            found = _quoted_record(text, at, len(text) if spans else line.following)
-            record, at = found or (Record(None, line.content), line.following)
+            stop = len(text) if may_span_lines else line.next_start
+            result = _parse_quoted_record(text, position, stop)
+            record, position = result or (Record(None, line.content), line.next_start)
             yield record
-            spans = multiline
+            may_span_lines = multiline
 
 
 def _line_at(text: str, start: int) -> _Line:
-    feed = text.find("\n", start)
-    if feed < 0:
+    line_feed = text.find("\n", start)
+    if line_feed < 0:
         return _Line(text[start:], len(text))
-    return _Line(text[start:feed].removesuffix("\r"), feed + 1)
+    return _Line(text[start:line_feed].removesuffix("\r"), line_feed + 1)
 
 
-def _quoted_record(text: str, start: int, stop: int) -> tuple[Record, int] | None:
-    """Return the well-quoted record at `start` and where the next begins, or None."""
+def _parse_quoted_record(text: str, start: int, stop: int) -> tuple[Record, int] | None:
+    """Parse the record at `start`.
+
+    Returns:
+        The record and the position of the next one, or `None` if the record is not well quoted.
+    """
     fields: list[str] = []
-    at = start
+    position = start
     while True:
-        if text.startswith('"', at, stop):
-            close = _closing_quote(text, at, stop)
-            if close < 0:
+        if text.startswith('"', position, stop):
+            closing = _find_closing_quote(text, position, stop)
+            if closing < 0:
                 return None
-            fields.append(text[at + 1 : close].replace('""', '"'))
-            at = close + 1
-            end = at
-            if text.startswith("\r\n", at, stop):
-                at += 1
+            fields.append(text[position + 1 : closing].replace('""', '"'))
+            position = closing + 1
+            end = position
+            if text.startswith("\r\n", position, stop):
+                position += 1
         else:
-            at, begin = _plain_end(text, at, stop), at
-            end = at
-            if text.startswith("\n", at, stop) and text.endswith("\r", begin, at):
-                end = at - 1
-            fields.append(text[begin:end])
-        if at == stop:
-            return Record(fields, text[start:end]), at
-        if text[at] == "\n":
-            return Record(fields, text[start:end]), at + 1
-        if text[at] != ",":
+            position, field_start = _find_plain_end(text, position, stop), position
+            end = position
+            if text.startswith("\n", position, stop) and text.endswith("\r", field_start, position):
+                end = position - 1
+            fields.append(text[field_start:end])
+        if position == stop:
+            return Record(fields, text[start:end]), position
+        if text[position] == "\n":
+            return Record(fields, text[start:end]), position + 1
+        if text[position] != ",":
             return None
-        at += 1
+        position += 1
 
 
-def _plain_end(text: str, start: int, stop: int) -> int:
-    plain = _PLAIN.match(text, start, stop)
-    return plain.end() if plain else start
+def _find_plain_end(text: str, start: int, stop: int) -> int:
+    match = _PLAIN.match(text, start, stop)
+    return match.end() if match else start
 
 
-def _closing_quote(text: str, opening: int, stop: int) -> int:
-    """Return the place of the quote that closes the one at `opening`, or -1."""
-    at = text.find('"', opening + 1, stop)
-    while at >= 0 and text.startswith('"', at + 1, stop):
-        at = text.find('"', at + 2, stop)
-    return at
+def _find_closing_quote(text: str, opening: int, stop: int) -> int:
+    """Return the position of the quote that closes the one at `opening`, or -1."""
+    position = text.find('"', opening + 1, stop)
+    while position >= 0 and text.startswith('"', position + 1, stop):
+        position = text.find('"', position + 2, stop)
+    return position

@@ -1,16 +1,16 @@
-"""Section 5 of the contract: transformation.json and kpis.json, less their run_id."""
+"""transformation.json and kpis.json without the run ID (data contract, section 5)."""
 
 from collections import Counter
 from datetime import datetime
 
-from .rows import Row, Sorted
+from .rows import DatasetRows, Row
 from .tables import Tables, total
 
-_NO_RENTAL = "no accepted rental: every row of rental_transactions.csv was rejected"
+_NO_ACCEPTED_RENTAL = "no accepted rentals: every row of rental_transactions.csv was rejected"
 
 
-def transformation_report(datasets: dict[str, Sorted]) -> Row:
-    """Return what the transformation job counts."""
+def transformation_report(datasets: dict[str, DatasetRows]) -> Row:
+    """Return the report of the transformation job."""
     accepted = {name: rows.accepted for name, rows in datasets.items()}
     revenue = total(rental["total_amount"] for rental in accepted["rentals"])
     report = {
@@ -22,8 +22,8 @@ def transformation_report(datasets: dict[str, Sorted]) -> Row:
 
 
 def kpi_report(tables: Tables, rentals: list[Row]) -> Row:
-    """Return what the KPI job counts."""
-    counted = {
+    """Return the report of the KPI job."""
+    count_and_revenue_columns = {
         "location_metrics": ("total_transactions", "total_revenue"),
         "vehicle_metrics": ("total_rentals", "total_revenue"),
         "daily_metrics": ("total_transactions", "total_revenue"),
@@ -35,19 +35,19 @@ def kpi_report(tables: Tables, rentals: list[Row]) -> Row:
             name: {
                 "rows": len(tables[name]),
                 "total_transactions": sum(row[count] for row in tables[name]),
-                "total_revenue": str(total(row[money] for row in tables[name])),
+                "total_revenue": str(total(row[revenue] for row in tables[name])),
             }
-            for name, (count, money) in counted.items()
+            for name, (count, revenue) in count_and_revenue_columns.items()
         }
     }
     return report | _problem(rentals)
 
 
 def _problem(rentals: list[Row]) -> Row:
-    return {} if rentals else {"problem": _NO_RENTAL}
+    return {} if rentals else {"problem": _NO_ACCEPTED_RENTAL}
 
 
-def _counts(rows: Sorted) -> Row:
+def _counts(rows: DatasetRows) -> Row:
     reasons = Counter(code for row in rows.rejected for code in row["reject_reasons"])
     return {
         "read": len(rows.accepted) + len(rows.rejected),
@@ -60,28 +60,30 @@ def _counts(rows: Sorted) -> Row:
 def _warnings(accepted: dict[str, list[Row]]) -> dict[str, int]:
     users = {user["user_id"]: user for user in accepted["users"]}
     vehicles = {vehicle["vehicle_id"] for vehicle in accepted["vehicles"]}
-    # A rental without a drop-off location names none.
+    # The drop-off location is optional.
     locations = {None} | {location["location_id"] for location in accepted["locations"]}
     rentals = accepted["rentals"]
-    renters = [(rental, users.get(rental["user_id"])) for rental in rentals]
+    rentals_and_users = [(rental, users.get(rental["user_id"])) for rental in rentals]
     return {
-        "unknown_user": sum(user is None for _, user in renters),
+        "unknown_user": sum(user is None for _, user in rentals_and_users),
         "unknown_vehicle": sum(rental["vehicle_id"] not in vehicles for rental in rentals),
         "unknown_location": sum(
             not locations.issuperset((rental["pickup_location"], rental["dropoff_location"]))
             for rental in rentals
         ),
-        "inactive_user": sum(user is not None and not user["is_active"] for _, user in renters),
+        "inactive_user": sum(
+            user is not None and not user["is_active"] for _, user in rentals_and_users
+        ),
         "rental_before_signup": sum(
             user is not None and rental["rental_date"] < user["creation_date"]
-            for rental, user in renters
+            for rental, user in rentals_and_users
         ),
-        "overlapping_vehicle_rental": _overlaps(rentals),
+        "overlapping_vehicle_rental": _count_overlaps(rentals),
     }
 
 
-def _overlaps(rentals: list[Row]) -> int:
-    """Count the rentals that start before any earlier rental of their vehicle ends."""
+def _count_overlaps(rentals: list[Row]) -> int:
+    """Return the number of rentals that start before an earlier rental of the vehicle ends."""
     order = ("rental_start_time", "rental_end_time", "rental_id")
     overlaps = 0
     busy_until: dict[str, datetime] = {}

@@ -1,4 +1,4 @@
-"""Section 3 of the contract: every record is accepted or rejected."""
+"""Separation of records into accepted and rejected rows (data contract, section 3)."""
 
 import codecs
 from dataclasses import dataclass, field
@@ -6,117 +6,127 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .contract import RENTALS, Dataset, RefusedFileError
-from .records import Record, records
-from .values import hours
+from .contract import RENTALS, Dataset, RejectedFileError
+from .records import Record, parse_records
+from .values import to_hours
 
 Row = dict[str, Any]
 
 
-class _Judged(NamedTuple):
-    """A record with its raw texts in contract order (none when malformed), values and reasons."""
+class _ValidatedRow(NamedTuple):
+    """A record after validation.
+
+    Attributes:
+        record: The record.
+        raw: The raw fields in the order of the contract; empty if the record is malformed.
+        values: The parsed fields by column name.
+        reasons: The reject codes; empty for a valid row.
+    """
 
     record: Record
     raw: tuple[str, ...]
-    typed: Row
+    values: Row
     reasons: list[str]
 
 
 @dataclass
-class Sorted:
-    """The rows of one dataset, each list in the order of the file."""
+class DatasetRows:
+    """The rows of a dataset, in the order of the file."""
 
     accepted: list[Row] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
 
 
-def sort_out(folder: Path, dataset: Dataset) -> Sorted:
-    """Read a dataset's file and part the accepted rows from the rejected ones."""
-    found = _records_of(folder / dataset.file, multiline=dataset.multiline)
-    header = found[0].fields if found else None
+def read_dataset(folder: Path, dataset: Dataset) -> DatasetRows:
+    """Read a dataset's file and separate the accepted rows from the rejected rows."""
+    records = _read_records(folder / dataset.file, multiline=dataset.multiline)
+    header = records[0].fields if records else None
     if header is None:
-        raise RefusedFileError(f"{dataset.file}: no header")
-    if len(found) == 1:
-        raise RefusedFileError(f"{dataset.file}: no data row")
-    places = _places(header, dataset)
-    rows = [_judge(record, len(header), places, dataset) for record in found[1:]]
+        raise RejectedFileError(f"{dataset.file}: no header")
+    if len(records) == 1:
+        raise RejectedFileError(f"{dataset.file}: no data row")
+    positions = _find_columns(header, dataset)
+    rows = [_validate(record, len(header), positions, dataset) for record in records[1:]]
     _mark_duplicates(rows, dataset.key)
-    result = Sorted()
+    result = DatasetRows()
     for row in rows:
         if row.reasons:
-            result.rejected.append(_rejected(row, dataset))
+            result.rejected.append(_build_rejected_row(row, dataset))
         else:
-            result.accepted.append(row.typed)
+            result.accepted.append(row.values)
     return result
 
 
-def _records_of(path: Path, *, multiline: bool) -> list[Record]:
+def _read_records(path: Path, *, multiline: bool) -> list[Record]:
     try:
         text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise RefusedFileError(f"{path.name}: not UTF-8") from error
-    return list(records(text, multiline=multiline))
+        raise RejectedFileError(f"{path.name}: not UTF-8") from error
+    return list(parse_records(text, multiline=multiline))
 
 
-def _places(header: list[str], dataset: Dataset) -> list[int]:
-    """Return the position of each contract column."""
+def _find_columns(header: list[str], dataset: Dataset) -> list[int]:
+    """Return the position of each column in the header."""
     names = [name.strip(" \t").lower() for name in header]
     for column in dataset.columns:
         if names.count(column.name) != 1:
-            found = "named twice" if column.name in names else "missing"
-            raise RefusedFileError(f"{dataset.file}: column {column.name} is {found}")
+            problem = "duplicate" if column.name in names else "missing"
+            raise RejectedFileError(f"{dataset.file}: {problem} column `{column.name}`")
     return [names.index(column.name) for column in dataset.columns]
 
 
-def _judge(record: Record, width: int, places: list[int], dataset: Dataset) -> _Judged:
+def _validate(record: Record, width: int, positions: list[int], dataset: Dataset) -> _ValidatedRow:
     if record.fields is None or len(record.fields) != width:
-        return _Judged(record, (), {}, ["malformed_row"])
+        return _ValidatedRow(record, (), {}, ["malformed_row"])
     fields = record.fields
-    raw = tuple([fields[place] for place in places])
-    typed: Row = {}
+    raw = tuple([fields[position] for position in positions])
+    values: Row = {}
     reasons: list[str] = []
-    for (name, required, read), untrimmed in zip(dataset.columns, raw, strict=True):
+    for (name, required, parse), untrimmed in zip(dataset.columns, raw, strict=True):
         text = untrimmed.strip(" \t")
-        typed[name] = value = read(text) if text else None
+        values[name] = value = parse(text) if text else None
         if text and value is None:
             reasons.append(f"invalid_{name}")
         elif required and not text:
             reasons.append(f"missing_{name}")
     if dataset is RENTALS:
-        reasons += _derive(typed)
-    return _Judged(record, raw, typed, reasons)
+        reasons += _add_derived_columns(values)
+    return _ValidatedRow(record, raw, values, reasons)
 
 
-def _derive(rental: Row) -> list[str]:
-    """Add the derived columns, or return why they cannot be."""
+def _add_derived_columns(rental: Row) -> list[str]:
+    """Add the derived columns. Return the reject codes if the times do not allow that."""
     start: datetime | None = rental["rental_start_time"]
     end: datetime | None = rental["rental_end_time"]
     if start is None or end is None:
         return []
     if end <= start:
         return ["end_not_after_start"]
-    lasted = end - start
-    seconds = lasted.days * 86400 + lasted.seconds
+    duration = end - start
+    seconds = duration.days * 86400 + duration.seconds
     rental["rental_duration_seconds"] = seconds
-    rental["rental_duration_hours"] = hours(seconds)
+    rental["rental_duration_hours"] = to_hours(seconds)
     rental["rental_date"] = start.date()
     return []
 
 
-def _mark_duplicates(rows: list[_Judged], key: str) -> None:
-    """Of the valid rows with one key, leave the one whose raw texts come first unmarked."""
-    groups: dict[str, list[_Judged]] = {}
+def _mark_duplicates(rows: list[_ValidatedRow], key: str) -> None:
+    """Add a reject code to all but the first of the valid rows that share a key.
+
+    Rows are ordered by their raw text.
+    """
+    groups: dict[str, list[_ValidatedRow]] = {}
     for row in rows:
         if not row.reasons:
-            groups.setdefault(row.typed[key], []).append(row)
+            groups.setdefault(row.values[key], []).append(row)
     for group in groups.values():
-        kept = min(group, key=lambda row: row.raw)
+        first = min(group, key=lambda row: row.raw)
         for row in group:
-            if row is not kept:
+            if row is not first:
                 row.reasons.append(f"duplicate_{key}")
 
 
-def _rejected(row: _Judged, dataset: Dataset) -> Row:
+def _build_rejected_row(row: _ValidatedRow, dataset: Dataset) -> Row:
     names = [column.name for column in dataset.columns]
     texts = dict(zip(names, row.raw, strict=True)) if row.raw else dict.fromkeys(names)
     raw_record = None if row.raw else row.record.raw

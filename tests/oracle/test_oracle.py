@@ -1,4 +1,4 @@
-"""The oracle against values worked out by hand."""
+"""Tests of the oracle against values computed by hand."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import Expected, RefusedFileError, expected
+from . import Expected, RejectedFileError, compute_expected
 
 REAL_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "rentals"
 
@@ -39,7 +39,7 @@ def run(
     rentals: str = RENTALS + RENTAL,
     personal_data: bool = False,
 ) -> Expected:
-    """Ask the oracle about four texts."""
+    """Return the expected output for four files with the given content."""
     texts = {
         "users": users,
         "vehicles": vehicles,
@@ -48,17 +48,17 @@ def run(
     }
     for name, text in texts.items():
         (folder / f"{name}.csv").write_bytes(text.encode())
-    return expected(folder, personal_data=personal_data)
+    return compute_expected(folder, personal_data=personal_data)
 
 
 def rental(rental_id: str, start: str, end: str, amount: str = "10", pickup: str = "l1") -> str:
-    """Write one rental of user u1 and vehicle v1 in January 2024."""
+    """Return a line with a rental of user u1 and vehicle v1 in January 2024."""
     return f"{rental_id},u1,v1,2024-01-{start},2024-01-{end},{pickup},,{amount}\n"
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the shared data set does not lie beside us")
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the shared data set is not available")
 def test_real_data_has_the_published_totals() -> None:
-    result = expected(REAL_DATA)
+    result = compute_expected(REAL_DATA)
 
     sizes = {"users": 30000, "vehicles": 18180, "locations": 300, "rentals": 20080}
     assert result.transformation == {
@@ -104,8 +104,8 @@ def test_real_data_has_the_published_totals() -> None:
     by_type: dict[object, list[Decimal]] = {}
     for row in result.tables["vehicle_metrics"]:
         sums = by_type.setdefault(row["vehicle_type"], [Decimal(0)] * 3)
-        for place, column in enumerate(("total_rentals", "total_revenue", "total_rental_hours")):
-            sums[place] += Decimal(str(row[column]))
+        for position, column in enumerate(("total_rentals", "total_revenue", "total_rental_hours")):
+            sums[position] += Decimal(str(row[column]))
     assert by_type == {
         "basic": [7931, 2902650, 290265],
         "premium": [8139, 5899420, 294971],
@@ -118,7 +118,7 @@ def test_real_data_has_the_published_totals() -> None:
     assert best["total_revenue"] == Decimal(88170)
 
 
-def test_reading_goes_on_after_a_broken_quote(tmp_path: Path) -> None:
+def test_rows_after_an_unclosed_quote_are_read(tmp_path: Path) -> None:
     records = [
         "\ufeffLOCATION_ID , location_name,address,city,state,zip_code,latitude,longitude\r\n",
         "\r\n \t\r\n",
@@ -133,7 +133,7 @@ def test_reading_goes_on_after_a_broken_quote(tmp_path: Path) -> None:
 
     names = {row["location_id"]: row["location_name"] for row in result.accepted["locations"]}
     assert names == {"l1": 'Two\r\nlines, "quoted"', "l4": "Home", "l6": "back\\slash"}
-    # The next quote after l3's stands before `too`, where no field can end.
+    # The next quote after l3's precedes `too`, where no field can end.
     assert [row["raw_record"] for row in result.rejected["locations"]] == [
         'l2, "padded",1 Road,Town,ca,01234,1,2',
         'l3,"never closed,1 Road,Town,ca,01234,1,2',
@@ -144,7 +144,7 @@ def test_reading_goes_on_after_a_broken_quote(tmp_path: Path) -> None:
         assert row["location_id"] is None
 
 
-def test_a_line_of_rentals_is_always_a_record(tmp_path: Path) -> None:
+def test_each_line_of_rentals_is_one_record(tmp_path: Path) -> None:
     lines = 'r2,"u1\nr3",u1,v1\n' + RENTAL.replace("r1", '"r1"')
     result = run(tmp_path, rentals=RENTALS + lines)
 
@@ -152,13 +152,13 @@ def test_a_line_of_rentals_is_always_a_record(tmp_path: Path) -> None:
     assert [row["rental_id"] for row in result.accepted["rentals"]] == ["r1"]
 
 
-def test_the_duplicate_whose_raw_texts_come_first_is_kept(tmp_path: Path) -> None:
+def test_duplicate_with_the_first_raw_text_is_accepted(tmp_path: Path) -> None:
     users = [
         USERS,
         "u1,Ann,Lee,b@x.org,555,,,2024-01-02,1\n",
         "u1,Ann,Lee,a@x.org,555,,,2024-01-02,0\n",
-        "u1,Aaa,Lee,a@x.org,555,,,2024-02-30,1\n",  # invalid, so no candidate
-        '" u1",Zoe,Lee,z@x.org,556,,,2024-01-02,1\n',  # a space comes before any letter
+        "u1,Aaa,Lee,a@x.org,555,,,2024-02-30,1\n",  # invalid, so not a candidate
+        '" u1",Zoe,Lee,z@x.org,556,,,2024-01-02,1\n',  # a space sorts before letters
     ]
     result = run(tmp_path, users="".join(users))
 
@@ -180,7 +180,7 @@ def test_the_duplicate_whose_raw_texts_come_first_is_kept(tmp_path: Path) -> Non
     }
 
 
-def test_halves_are_rounded_up_once(tmp_path: Path) -> None:
+def test_values_are_rounded_half_up_once(tmp_path: Path) -> None:
     rentals = [
         RENTALS,
         rental("r1", "02 00:00:00", "02 00:00:18", "0.01"),  # 18 s = 0.005 h
@@ -199,7 +199,7 @@ def test_halves_are_rounded_up_once(tmp_path: Path) -> None:
     )
     assert (unknown["location_id"], unknown["city"]) == ("l9", None)
     (vehicle,) = result.tables["vehicle_metrics"]
-    # 52 s = 0.0144 h, among three 0.0048 h
+    # 52 s = 0.0144 h, which is 0.0048 h per rental
     assert (vehicle["total_rental_hours"], vehicle["avg_rental_duration"]) == (
         Decimal("0.01"),
         Decimal("0.00"),
@@ -232,7 +232,7 @@ def test_halves_are_rounded_up_once(tmp_path: Path) -> None:
         ("1e1", None),
     ],
 )
-def test_a_latitude_is_rounded_before_its_range_counts(
+def test_latitude_is_rounded_before_its_range_is_checked(
     tmp_path: Path, text: str, value: str | None
 ) -> None:
     result = run(tmp_path, locations=LOCATIONS + LOCATION.replace(",1,2", f",{text},2"))
@@ -257,10 +257,10 @@ def test_a_latitude_is_rounded_before_its_range_counts(
         ("-1", None),
         ("+1", None),
         ("NaN", None),
-        ("\u0661", None),  # a digit, but not an ASCII one
+        ("\u0661", None),  # a digit, but not an ASCII digit
     ],
 )
-def test_an_amount_is_plain_digits(tmp_path: Path, text: str, value: str | None) -> None:
+def test_amount_has_only_plain_digits(tmp_path: Path, text: str, value: str | None) -> None:
     result = run(tmp_path, rentals=RENTALS + RENTAL.replace(",10\n", f",\t{text} \n"))
 
     assert [str(row["total_amount"]) for row in result.accepted["rentals"]] == (
@@ -271,7 +271,7 @@ def test_an_amount_is_plain_digits(tmp_path: Path, text: str, value: str | None)
     )
 
 
-def test_an_accepted_vehicle_is_typed(tmp_path: Path) -> None:
+def test_accepted_vehicle_has_typed_values(tmp_path: Path) -> None:
     vehicle = "0,007, ,,29-02-2024,,,002020,,,12e4567890,04-06-2024 13:25:00,BMW,premium\n"
     (row,) = run(tmp_path, vehicles=VEHICLES + vehicle).accepted["vehicles"]
 
@@ -293,7 +293,7 @@ def test_an_accepted_vehicle_is_typed(tmp_path: Path) -> None:
     }
 
 
-def test_all_reasons_of_a_row_are_named(tmp_path: Path) -> None:
+def test_rejected_row_has_all_reject_codes(tmp_path: Path) -> None:
     rows = (
         "r1,,v1,2024-01-02 24:00:00,x,l1,,1\nr2,u1,v1,2024-01-03 00:00:00,2024-01-03 00:00:00,,,\n"
     )
@@ -305,10 +305,10 @@ def test_all_reasons_of_a_row_are_named(tmp_path: Path) -> None:
     ]
 
 
-def test_no_accepted_rental_is_a_problem(tmp_path: Path) -> None:
+def test_no_accepted_rentals_is_a_problem(tmp_path: Path) -> None:
     result = run(tmp_path, rentals=RENTALS + "r1\n")
 
-    problem = "no accepted rental: every row of rental_transactions.csv was rejected"
+    problem = "no accepted rentals: every row of rental_transactions.csv was rejected"
     assert result.transformation["problem"] == problem
     assert result.transformation["accepted_revenue"] == "0.00"
     empty = {"rows": 0, "total_transactions": 0, "total_revenue": "0.00"}
@@ -339,6 +339,6 @@ def test_no_accepted_rental_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "\n", LOCATIONS, LOCATION * 2, LOCATIONS.strip() + ",CITY \n" + LOCATION]
 )
-def test_a_refused_file_has_no_expectation(tmp_path: Path, text: str) -> None:
-    with pytest.raises(RefusedFileError, match=r"^locations\.csv: "):
+def test_rejected_file_has_no_expected_output(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RejectedFileError, match=r"^locations\.csv: "):
         run(tmp_path, locations=text)

@@ -1,4 +1,4 @@
-"""Trimmed, non-empty texts become typed values; None says that a text is not of the type."""
+"""Parsing of trimmed, non-empty fields. Each parser returns `None` for invalid text."""
 
 import re
 from collections.abc import Callable
@@ -21,83 +21,86 @@ _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _DATE_LENGTH = 10
 
 
-def ratio(dividend: Decimal | int, divisor: int) -> Decimal:
-    """Divide and round half up to two digits; 60 digits in between keep it one rounding."""
+def divide(dividend: Decimal | int, divisor: int) -> Decimal:
+    """Divide and round half up to two decimal places.
+
+    The quotient has 60 digits before it is rounded, so the result is effectively rounded once.
+    """
     return _EXACT.divide(Decimal(dividend), Decimal(divisor)).quantize(CENT, ROUND_HALF_UP)
 
 
-def hours(seconds: int, shares: int = 1) -> Decimal:
-    """Return seconds as hours, divided among `shares`, rounded once."""
-    return ratio(seconds, 3600 * shares)
+def to_hours(seconds: int, divisor: int = 1) -> Decimal:
+    """Return seconds as hours, divided by `divisor`, rounded once to two decimal places."""
+    return divide(seconds, 3600 * divisor)
 
 
-def flag(text: str) -> bool | None:
-    """Read 0 or 1."""
+def parse_boolean(text: str) -> bool | None:
+    """Parse 0 or 1."""
     return {"0": False, "1": True}.get(text)
 
 
-def integer(text: str) -> int | None:
-    """Read an integer of at most 32 bits, digits only."""
+def parse_integer(text: str) -> int | None:
+    """Parse digits, up to the largest signed 32-bit integer."""
     if not _DIGITS.fullmatch(text):
         return None
     digits = text.lstrip("0") or "0"
-    # As padded texts, because int() refuses to read thousands of digits.
+    # The numbers are compared as padded text, because int() rejects thousands of digits.
     if len(digits) > len(_INTEGER_MAX) or digits.zfill(len(_INTEGER_MAX)) > _INTEGER_MAX:
         return None
     return int(digits)
 
 
-def zip_code(text: str) -> str | None:
-    """Accept five digits, kept as text."""
+def parse_zip_code(text: str) -> str | None:
+    """Parse five digits, which remain text."""
     return text if _ZIP_CODE.fullmatch(text) else None
 
 
-def amount(text: str) -> Decimal | None:
-    """Read decimal(12,2), never negative."""
+def parse_amount(text: str) -> Decimal | None:
+    """Parse a non-negative decimal(12,2)."""
     return Decimal(text).quantize(CENT) if _AMOUNT.fullmatch(text) else None
 
 
-def coordinate(limit: int) -> Callable[[str], Decimal | None]:
-    """Make the reader of a decimal(9,6) that lies within plus or minus `limit` once rounded."""
+def coordinate_parser(limit: int) -> Callable[[str], Decimal | None]:
+    """Return the parser of a decimal(9,6) whose rounded absolute value is at most `limit`."""
 
-    def read(text: str) -> Decimal | None:
+    def parse(text: str) -> Decimal | None:
         if not _COORDINATE.fullmatch(text):
             return None
-        wide = Context(prec=len(text) + 6)
-        value = Decimal(text).quantize(_MICRO, ROUND_HALF_UP, wide)
-        # "-0" is read as minus zero, which no decimal column knows.
+        exact = Context(prec=len(text) + 6)
+        value = Decimal(text).quantize(_MICRO, ROUND_HALF_UP, exact)
+        # Decimal("-0") is negative zero, which does not exist in a decimal column.
         value = value or abs(value)
         return value if -limit <= value <= limit else None
 
-    return read
+    return parse
 
 
 @lru_cache(4096)
-def iso_date(text: str) -> date | None:
-    """Read yyyy-MM-dd."""
-    found = _DATE.fullmatch(text)
-    return _date(found[1], found[2], found[3]) if found else None
+def parse_iso_date(text: str) -> date | None:
+    """Parse yyyy-MM-dd."""
+    match = _DATE.fullmatch(text)
+    return _build_date(match[1], match[2], match[3]) if match else None
 
 
 @lru_cache(4096)
-def day_first_date(text: str) -> date | None:
-    """Read dd-MM-yyyy."""
-    found = _DAY_FIRST.fullmatch(text)
-    return _date(found[3], found[2], found[1]) if found else None
+def parse_day_first_date(text: str) -> date | None:
+    """Parse dd-MM-yyyy."""
+    match = _DAY_FIRST.fullmatch(text)
+    return _build_date(match[3], match[2], match[1]) if match else None
 
 
-def iso_timestamp(text: str) -> datetime | None:
-    """Read yyyy-MM-dd HH:mm:ss."""
-    return _timestamp(text, iso_date)
+def parse_iso_timestamp(text: str) -> datetime | None:
+    """Parse yyyy-MM-dd HH:mm:ss."""
+    return _parse_timestamp(text, parse_iso_date)
 
 
-def day_first_timestamp(text: str) -> datetime | None:
-    """Read dd-MM-yyyy HH:mm:ss."""
-    return _timestamp(text, day_first_date)
+def parse_day_first_timestamp(text: str) -> datetime | None:
+    """Parse dd-MM-yyyy HH:mm:ss."""
+    return _parse_timestamp(text, parse_day_first_date)
 
 
-def _timestamp(text: str, read_date: Callable[[str], date | None]) -> datetime | None:
-    day = read_date(text[:_DATE_LENGTH])
+def _parse_timestamp(text: str, parse_date: Callable[[str], date | None]) -> datetime | None:
+    day = parse_date(text[:_DATE_LENGTH])
     clock = _TIME.fullmatch(text, _DATE_LENGTH + 1)
     if day is None or clock is None or text[_DATE_LENGTH] != " ":
         return None
@@ -107,7 +110,7 @@ def _timestamp(text: str, read_date: Callable[[str], date | None]) -> datetime |
         return None
 
 
-def _date(year: str, month: str, day: str) -> date | None:
+def _build_date(year: str, month: str, day: str) -> date | None:
     try:
         return date(int(year), int(month), int(day))
     except ValueError:

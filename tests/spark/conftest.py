@@ -1,4 +1,4 @@
-"""One Spark session for all tests, with the settings of the jobs."""
+"""The Spark session that all tests share, with the settings of the jobs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from local.spark.job_runner import spark_environment
 from local.spark.spark_settings import jvm_options, single_machine_settings
 from spark.kpis import compute_kpis
 from spark.session import spark_session
-from spark.transformation_job import transform
+from spark.transformation_job import transform_batch
 
-Run = Callable[..., Path]
+RunJob = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share the session in one process; it gets faster with each."""
+    """Run all tests in one process, so that they share one warm session."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("spark"))
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A session on two cores; `spark_session` then adds to it what the jobs set."""
+    """A session on two cores, with the settings of the jobs from `spark_session`."""
     patch = pytest.MonkeyPatch()
     for name, value in spark_environment().items():
         patch.setenv(name, value)
@@ -48,11 +48,11 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture
-def run_transformation(spark: SparkSession, tmp_path: Path) -> Iterator[Run]:
-    """Run the transformation job on a folder; gives the output root."""
+def run_transformation(spark: SparkSession, tmp_path: Path) -> Iterator[RunJob]:
+    """A function that runs the transformation job on a folder and returns the output root."""
 
     def run(source: Path, output: Path = tmp_path / "out", run_id: str = "r1") -> Path:
-        transform(spark, Namespace(input=str(source), output=str(output), run_id=run_id))
+        transform_batch(spark, Namespace(input=str(source), output=str(output), run_id=run_id))
         spark.catalog.clearCache()
         return output
 
@@ -61,8 +61,8 @@ def run_transformation(spark: SparkSession, tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture
-def run_kpis(spark: SparkSession, tmp_path: Path) -> Iterator[Run]:
-    """Run the KPI job on a folder; gives the output root."""
+def run_kpis(spark: SparkSession, tmp_path: Path) -> Iterator[RunJob]:
+    """A function that runs the KPI job on a folder and returns the output root."""
 
     def run(
         source: Path | None,

@@ -1,4 +1,4 @@
-"""Arguments, exit codes and last words of a job's process."""
+"""Tests of the arguments, exit codes, and final log lines of a job."""
 
 from __future__ import annotations
 
@@ -13,77 +13,77 @@ import spark.job
 import spark.kpis
 import spark.transformation_job
 from spark.errors import InputError
-from spark.job import Parser, Progress, run_job
+from spark.job import JobArgumentParser, ProgressLog, run_job
 
-GOOD = ["--input", "in", "--output", "out", "--run-id", "r1"]
-Exit = Callable[..., int]
+ARGUMENTS = ["--input", "in", "--output", "out", "--run-id", "r1"]
+RunJob = Callable[..., int]
 
 
 @pytest.fixture
-def exit_of(monkeypatch: pytest.MonkeyPatch) -> Exit:
-    """Run a job that needs no session; gives its exit code."""
+def run(monkeypatch: pytest.MonkeyPatch) -> RunJob:
+    """A function that runs a job without a Spark session and returns its exit code."""
     monkeypatch.setattr(spark.job, "spark_session", lambda _: SimpleNamespace(stop=lambda: None))
 
-    def run(job: Callable[..., None], arguments: list[str] = GOOD) -> int:
-        with pytest.raises(SystemExit) as ended:
-            run_job(Parser("a_job", "A job."), job, arguments)
-        return int(ended.value.code or 0)
+    def run_and_get_exit_code(job: Callable[..., None], arguments: list[str] = ARGUMENTS) -> int:
+        with pytest.raises(SystemExit) as exit_info:
+            run_job(JobArgumentParser("a_job", "A job."), job, arguments)
+        return int(exit_info.value.code or 0)
 
-    return run
+    return run_and_get_exit_code
 
 
-def test_a_job_that_is_done_exits_with_0(exit_of: Exit, caplog: pytest.LogCaptureFixture) -> None:
+def test_successful_job_exits_with_0(run: RunJob, caplog: pytest.LogCaptureFixture) -> None:
     def job(_: object, options: Namespace) -> None:
         assert vars(options) == {"input": "in", "output": "out", "run_id": "r1"}
-        Progress("a_job", steps=2).begin("first")
+        ProgressLog("a_job", steps=2).start_step("first")
 
     caplog.set_level(logging.INFO)
-    assert exit_of(job) == 0
+    assert run(job) == 0
     assert caplog.messages == ["[1/2] first", "run r1 is complete"]
 
 
-def test_the_user_s_mistake_is_one_line_and_2(
-    exit_of: Exit, caplog: pytest.LogCaptureFixture
+def test_input_error_is_one_line_and_exits_with_2(
+    run: RunJob, caplog: pytest.LogCaptureFixture
 ) -> None:
     def job(*_: object) -> None:
         raise InputError("users.csv: no such file in in")
 
-    assert exit_of(job) == 2
+    assert run(job) == 2
     assert caplog.messages == ["users.csv: no such file in in"]
     assert caplog.records[0].exc_info is None
 
 
-def test_our_mistake_is_a_traceback_a_line_and_1(
-    exit_of: Exit, caplog: pytest.LogCaptureFixture
+def test_internal_error_is_a_traceback_and_one_line_and_exits_with_1(
+    run: RunJob, caplog: pytest.LogCaptureFixture
 ) -> None:
     def job(*_: object) -> None:
         raise RuntimeError("An error occurred while calling o1.parquet.\n: disk full\n  at ...")
 
-    assert exit_of(job) == 1
+    assert run(job) == 1
     assert caplog.records[0].exc_info is not None
     assert caplog.messages[-1] == "run r1 failed: disk full"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
-        ([*GOOD[:-1], "a b"], "'a b' is no run id"),
-        ([*GOOD[:-1], "../up"], "'../up' is no run id"),
-        ([*GOOD[:-1], "x" * 81], "is no run id"),
-        (GOOD[:4], "the following arguments are required: --run-id"),
-        ([*GOOD, "--wrong"], "unrecognized arguments: --wrong"),
+        ([*ARGUMENTS[:-1], "a b"], "'a b' is not a valid run ID: use 1 to 80 letters"),
+        ([*ARGUMENTS[:-1], "../up"], "'../up' is not a valid run ID: use 1 to 80 letters"),
+        ([*ARGUMENTS[:-1], "x" * 81], "is not a valid run ID: use 1 to 80 letters"),
+        (ARGUMENTS[:4], "the following arguments are required: --run-id"),
+        ([*ARGUMENTS, "--wrong"], "unrecognized arguments: --wrong"),
     ],
 )
-def test_bad_arguments_are_one_line_and_2(
-    exit_of: Exit, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+def test_invalid_arguments_are_one_line_and_exit_with_2(
+    run: RunJob, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert exit_of(lambda *_: None, arguments) == 2
+    assert run(lambda *_: None, arguments) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("a_job: ")
-    assert words in line
+    assert message in line
 
 
-def test_the_kpi_job_has_two_switches() -> None:
-    options = spark.kpis.arguments().parse_args([*GOOD, "--curated", "--personal-data"])
+def test_kpi_job_has_two_switches() -> None:
+    options = spark.kpis.build_parser().parse_args([*ARGUMENTS, "--curated", "--personal-data"])
     assert options.curated
     assert options.personal_data

@@ -1,4 +1,4 @@
-"""The KPI tables on small explicit frames."""
+"""Tests of the KPI tables with small explicit DataFrames."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ def frames(spark: SparkSession) -> dict[str, DataFrame]:
     }
 
 
-def _rows(frame: DataFrame, *columns: str) -> set[tuple[Any, ...]]:
-    return {tuple(row) for row in frame.select(*columns).collect()}
+def _rows(table: DataFrame, *columns: str) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in table.select(*columns).collect()}
 
 
-def test_unknown_vehicles_share_a_row_and_lose_no_revenue(frames: dict[str, DataFrame]) -> None:
+def test_unknown_vehicles_share_one_row_and_keep_their_revenue(
+    frames: dict[str, DataFrame],
+) -> None:
     table = kpi_tables.vehicle_metrics(frames["rentals"], frames["vehicles"])
     columns = ("vehicle_type", "brand", "total_revenue", "total_rentals", "unique_vehicles")
     assert _rows(table, *columns) == {
@@ -56,15 +58,17 @@ def test_unknown_vehicles_share_a_row_and_lose_no_revenue(frames: dict[str, Data
     }
 
 
-def test_half_a_cent_is_rounded_up_and_hours_only_at_the_end(frames: dict[str, DataFrame]) -> None:
+def test_average_is_rounded_half_up_and_hours_are_rounded_after_summing(
+    frames: dict[str, DataFrame],
+) -> None:
     table = kpi_tables.vehicle_metrics(frames["rentals"], frames["vehicles"])
     basic = cast_to_schema(table, VEHICLE_METRICS.columns).where("brand = 'Kia'")
-    # 0.03 / 2 = 0.015; 18 s are 0.005 h, though each rental's own hours are 0.00
+    # 0.03 / 2 = 0.015. 18 s are 0.005 h, although the hours of each single rental are 0.00.
     columns = ("average_transaction", "total_rental_hours", "avg_rental_duration")
     assert _rows(basic, *columns) == {(Decimal("0.02"), Decimal("0.01"), Decimal("0.00"))}
 
 
-def test_an_unknown_location_keeps_its_row(frames: dict[str, DataFrame]) -> None:
+def test_unknown_location_has_a_row(frames: dict[str, DataFrame]) -> None:
     table = kpi_tables.location_metrics(frames["rentals"], frames["locations"])
     assert _rows(table, "location_id", "location_name", "city", "state", "total_transactions") == {
         ("l1", "Bean LLC", "Fontana", "CA", 2),
@@ -72,32 +76,34 @@ def test_an_unknown_location_keeps_its_row(frames: dict[str, DataFrame]) -> None
     }
 
 
-def test_names_are_null_for_an_unknown_user(frames: dict[str, DataFrame]) -> None:
-    users = kpi_tables.with_names(kpi_tables.user_metrics(frames["rentals"]), frames["users"])
+def test_personal_data_is_null_for_unknown_users(frames: dict[str, DataFrame]) -> None:
+    users = kpi_tables.add_personal_data(
+        kpi_tables.user_metrics(frames["rentals"]), frames["users"]
+    )
     assert _rows(users, "user_id", "total_spending", "first_name", "last_name", "email") == {
         ("u1", Decimal("0.03"), "Ann", None, "a@b.c"),
         ("u2", Decimal("10.00"), None, None, None),
     }
 
 
-def test_no_rental_at_all(frames: dict[str, DataFrame]) -> None:
-    nothing = frames["rentals"].limit(0)
-    [run] = kpi_tables.transaction_metrics(nothing).collect()
+def test_tables_without_rentals(frames: dict[str, DataFrame]) -> None:
+    no_rentals = frames["rentals"].limit(0)
+    [run] = kpi_tables.transaction_metrics(no_rentals).collect()
     assert set(run.asDict().values()) == {0, None}
     assert run["total_revenue"] == 0
     assert run["average_transaction"] is None
-    assert _rows(kpi_tables.daily_metrics(nothing)) == set()
+    assert _rows(kpi_tables.daily_metrics(no_rentals)) == set()
 
 
-def test_functions_give_the_contract_s_columns(frames: dict[str, DataFrame]) -> None:
+def test_tables_have_the_columns_of_the_contract(frames: dict[str, DataFrame]) -> None:
     rentals = frames["rentals"]
-    made = [
+    tables = [
         kpi_tables.location_metrics(rentals, frames["locations"]),
         kpi_tables.vehicle_metrics(rentals, frames["vehicles"]),
         kpi_tables.daily_metrics(rentals),
         kpi_tables.transaction_metrics(rentals),
         kpi_tables.user_metrics(rentals),
     ]
-    for table, frame in zip(KPI_TABLES, made, strict=True):
-        assert set(frame.columns) == {name for name, _ in table.columns}
-        cast_to_schema(frame, table.columns)
+    for definition, table in zip(KPI_TABLES, tables, strict=True):
+        assert set(table.columns) == {name for name, _ in definition.columns}
+        cast_to_schema(table, definition.columns)

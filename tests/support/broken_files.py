@@ -1,10 +1,10 @@
-"""Files that are refused as a whole, with the words for it (data contract, section 1)."""
+"""Valid input files, and invalid ones with the problems that the file check reports."""
 
 from __future__ import annotations
 
 import gzip
 
-GOOD = {
+VALID_FILES = {
     "users.csv": (
         b"user_id,first_name,last_name,email,phone_number,driver_license_number,"
         b"driver_license_expiry,creation_date,is_active\n"
@@ -30,52 +30,70 @@ GOOD = {
 }
 
 
-def broken(file: str) -> dict[str, tuple[bytes, str]]:
-    """Ways to spoil the file, by name: what it then holds, and the problems that are told."""
-    good = GOOD[file]
-    header, row, _ = good.split(b"\n")
+def broken_versions(file: str) -> dict[str, tuple[bytes, str]]:
+    """Return invalid versions of the file by name, as pairs of content and reported problems."""
+    valid = VALID_FILES[file]
+    header, row, _ = valid.split(b"\n")
     names = header.decode().split(",")
     first, second, last = names[0], names[1], names[-1]
-    no_last = header.removesuffix(f",{last}".encode()) + b"\n" + row.rpartition(b",")[0] + b"\n"
-    twice = header.replace(second.encode() + b",", f"{second},{first.upper()},".encode(), 1)
-    not_utf8 = good + row.replace(b"2", b"\xe9", 1) + b"\n"
-    at = len(good) + row.index(b"2") + 1
-    several = no_last.split(b"\n")[0].replace(first.encode(), second.encode(), 1) + b"\n\xe9"
-    empty = "the file is empty; drop the file with its header and rows"
-    plain = "save it as plain CSV and drop it again"
+    without_last = (
+        header.removesuffix(f",{last}".encode()) + b"\n" + row.rpartition(b",")[0] + b"\n"
+    )
+    duplicate = header.replace(second.encode() + b",", f"{second},{first.upper()},".encode(), 1)
+    not_utf8 = valid + row.replace(b"2", b"\xe9", 1) + b"\n"
+    position = len(valid) + row.index(b"2") + 1
+    several = without_last.split(b"\n")[0].replace(first.encode(), second.encode(), 1) + b"\n\xe9"
+    empty = "the file is empty; upload it with a header and rows"
+    not_csv = "not CSV; save it as plain CSV and upload it again"
     return {
         "empty": (b"", empty),
         "only a byte-order mark and blank lines": (b"\xef\xbb\xbf\r\n \n", empty),
-        "not UTF-8": (not_utf8, f"not UTF-8 (line 3, byte {at}); save it as UTF-8"),
-        "no data row": (header + b"\n \r\n", "no data row below the header"),
-        "a column missing": (no_last, f"missing column `{last}`"),
-        "a column twice": (twice + b"\n" + row + b"\n", f"column named twice: `{first}`"),
+        "not UTF-8": (
+            not_utf8,
+            f"the file is not valid UTF-8 (line 3, byte {position} of the file); save it as UTF-8",
+        ),
+        "no data row": (
+            header + b"\n \r\n",
+            "the file has no data rows below the header; add at least one row",
+        ),
+        "missing column": (without_last, f"missing column `{last}`"),
+        "duplicate column": (duplicate + b"\n" + row + b"\n", f"duplicate column `{first}`"),
         "semicolons": (
-            good.replace(b",", b";"),
-            "wrong delimiter: semicolon instead of comma",
+            valid.replace(b",", b";"),
+            "wrong delimiter (semicolon); separate the fields with commas",
         ),
-        "tabs": (good.replace(b",", b"\t"), "wrong delimiter: tab instead of comma"),
-        "pipes": (good.replace(b",", b"|"), "wrong delimiter: pipe instead of comma"),
-        "gzip": (gzip.compress(good, mtime=0), f"not CSV but gzip-compressed; {plain}"),
-        "Parquet": (b"PAR1\x15\x04\x15", f"not CSV but Parquet; {plain}"),
-        "a workbook": (b"PK\x03\x04", f"not CSV but a zip archive or an Excel workbook; {plain}"),
-        "an error page": (
+        "tabs": (
+            valid.replace(b",", b"\t"),
+            "wrong delimiter (tab); separate the fields with commas",
+        ),
+        "pipes": (
+            valid.replace(b",", b"|"),
+            "wrong delimiter (pipe); separate the fields with commas",
+        ),
+        "gzip": (gzip.compress(valid, mtime=0), f"the file is gzip-compressed, {not_csv}"),
+        "Parquet": (b"PAR1\x15\x04\x15", f"the file is a Parquet file, {not_csv}"),
+        "Excel workbook": (
+            b"PK\x03\x04",
+            f"the file is a zip archive or an Excel workbook, {not_csv}",
+        ),
+        "HTML error page": (
             b"<!DOCTYPE html><html><body>403 Forbidden</body></html>",
-            f"not CSV but an HTML page; {plain}",
+            f"the file is an HTML page, {not_csv}",
         ),
-        "an error of S3": (
+        "S3 error": (
             b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
-            f"not CSV but XML; {plain}",
+            f"the file is XML, {not_csv}",
         ),
         "no header": (
             row + b"\n" + row + b"\n",
-            "the first line names none of the expected columns",
+            "the first line contains none of the expected column names; add the header line",
         ),
         "several problems": (
             several,
             (
-                f"not UTF-8 (line 2, byte {len(several)}); save it as UTF-8;"
-                f" missing column `{first}`, `{last}`; column named twice: `{second}`"
+                f"the file is not valid UTF-8 (line 2, byte {len(several)} of the file);"
+                f" save it as UTF-8; missing columns `{first}`, `{last}`;"
+                f" duplicate column `{second}`"
             ),
         ),
     }

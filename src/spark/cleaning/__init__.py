@@ -1,1 +1,1 @@
-"""From raw text to accepted and rejected rows, by the rules of the contract."""
+"""Conversion of raw text to accepted and rejected rows by the rules of the data contract."""

@@ -1,4 +1,4 @@
-"""From a field's text to its value, by the kind that the contract gives its column."""
+"""Conversion of a field's text to a value of its column's format."""
 
 from __future__ import annotations
 
@@ -17,55 +17,56 @@ from contract.field_formats import (
 )
 
 
-def trimmed(raw: Column) -> Column:
-    """The field without the spaces and tabs around it; null when nothing is left."""
+def trim_field(raw: Column) -> Column:
+    """Return the field without leading and trailing spaces and tabs, or null if it is empty."""
     text = F.btrim(raw, F.lit(" \t"))
     return F.when(text != "", text)
 
 
-def converted(text: Column, kind: FieldFormat) -> Column:
-    """The value of a trimmed field; null where it is not of the kind's type, format or range."""
-    if kind.pattern is not None:
-        text = F.when(text.rlike(rf"\A{kind.pattern}\z"), text)
-    return _CONVERSIONS[type(kind)](text, kind)
+def convert_field(text: Column, field_format: FieldFormat) -> Column:
+    """Return the value of a trimmed field, or null if the field does not have the format."""
+    if field_format.regex is not None:
+        text = F.when(text.rlike(rf"\A{field_format.regex}\z"), text)
+    return _CONVERTERS[type(field_format)](text, field_format)
 
 
-# Each takes text that fits the kind's pattern, or null. A cast stands only where no such text can
-# make it fail, for under ANSI rules a failing cast ends the job.
+# Each converter accepts null or text that matches the regular expression of the format. It casts
+# only where the cast cannot fail for such text, because a failed cast ends the job in ANSI mode.
 
 
-def _text(text: Column, kind: TextFormat) -> Column:
-    if kind.case is None:
+def _convert_text(text: Column, field_format: TextFormat) -> Column:
+    if field_format.case is None:
         return text
-    return F.lower(text) if kind.case == "lower" else F.upper(text)
+    return F.lower(text) if field_format.case == "lower" else F.upper(text)
 
 
-def _flag(text: Column, _: BooleanFormat) -> Column:
+def _convert_boolean(text: Column, _: BooleanFormat) -> Column:
     return text == "1"
 
 
-def _integer(text: Column, kind: IntegerFormat) -> Column:
+def _convert_integer(text: Column, field_format: IntegerFormat) -> Column:
     number = text.cast("bigint")
-    return F.when(number <= kind.maximum, number.cast(kind.sql_type))
+    return F.when(number <= field_format.maximum, number.cast(field_format.sql_type))
 
 
-def _decimal(text: Column, kind: DecimalFormat) -> Column:
-    # One digit more before the point leaves room for rounding up; the cast rounds half up.
-    number = text.cast(f"decimal({kind.precision + 1},{kind.scale})")
-    in_range = number >= kind.minimum
-    if kind.maximum is not None:
-        in_range = in_range & (number <= kind.maximum)
-    return F.when(in_range, number.cast(kind.sql_type))
+def _convert_decimal(text: Column, field_format: DecimalFormat) -> Column:
+    # The cast rounds half up. The additional integer digit leaves room for the carry.
+    number = text.cast(f"decimal({field_format.precision + 1},{field_format.scale})")
+    is_in_range = number >= field_format.minimum
+    if field_format.maximum is not None:
+        is_in_range = is_in_range & (number <= field_format.maximum)
+    return F.when(is_in_range, number.cast(field_format.sql_type))
 
 
-def _moment(text: Column, kind: TimestampFormat) -> Column:
-    return F.try_to_timestamp(text, F.lit(kind.format)).cast(kind.sql_type)
+def _convert_timestamp(text: Column, field_format: TimestampFormat) -> Column:
+    timestamp = F.try_to_timestamp(text, F.lit(field_format.datetime_pattern))
+    return timestamp.cast(field_format.sql_type)
 
 
-_CONVERSIONS: dict[type, Callable[..., Column]] = {
-    TextFormat: _text,
-    BooleanFormat: _flag,
-    IntegerFormat: _integer,
-    DecimalFormat: _decimal,
-    TimestampFormat: _moment,
+_CONVERTERS: dict[type, Callable[..., Column]] = {
+    TextFormat: _convert_text,
+    BooleanFormat: _convert_boolean,
+    IntegerFormat: _convert_integer,
+    DecimalFormat: _convert_decimal,
+    TimestampFormat: _convert_timestamp,
 }

@@ -1,1 +1,1 @@
-"""From CSV files to rows of raw text."""
+"""Reading of CSV files as rows of raw text."""

@@ -1,4 +1,4 @@
-"""From a CSV file to its rows of raw text."""
+"""Reading of a CSV file as rows of raw text."""
 
 from __future__ import annotations
 
@@ -18,18 +18,25 @@ from spark.reading import csv_grammar
 RAW_RECORD = "raw_record"
 _LOG = logging.getLogger(__name__)
 
-NOT_UTF8 = "is not UTF-8; save it as UTF-8 and drop it again"
+NOT_UTF8 = "is not valid UTF-8; save it as UTF-8 and upload it again"
 
-_ROW_IN_PARTITION = (1 << 33) - 1  # the lower bits of monotonically_increasing_id
+# The lower bits of monotonically_increasing_id are the number of the row in its partition.
+_ROW_NUMBER_MASK = (1 << 33) - 1
 
 
 def read_headers(
     spark: SparkSession, folder: str, datasets: Iterable[Dataset]
 ) -> dict[Dataset, Header]:
-    """The header of each dataset's file in the folder.
+    """Check the file of each dataset and return its header. Warnings are logged.
 
-    What is odd but harmless goes to the log. InputError, in one line with every problem of every
-    file, if any of them cannot be used.
+    Args:
+        spark: The Spark session.
+        folder: The URI of the folder that contains the files.
+        datasets: The datasets to check.
+
+    Raises:
+        InputError: A file is missing or failed its file check. The message lists the problems of
+            all files in one line.
     """
     headers, problems = {}, []
     for dataset in datasets:
@@ -50,83 +57,93 @@ def read_headers(
 
 
 def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header) -> DataFrame:
-    """One row a record: each column's text as it stands in the file, in the contract's order.
+    """Read the records of a dataset's file.
 
-    Behind them `raw_record`: the whole record of a malformed row, whose other columns are null, and
-    null for any other.
+    Args:
+        spark: The Spark session.
+        folder: The URI of the folder that contains the file.
+        dataset: The dataset to read.
+        header: The header of the file.
+
+    Returns:
+        One row per record. The columns of the dataset, in the order of the contract, contain the
+        text as it is in the file. The last column, `raw_record`, is the complete record if the row
+        is malformed; then all other columns are null. Otherwise `raw_record` is null.
     """
-    lines = _data_lines(spark, join_uri(folder, dataset.file), dataset, header)
-    records = _joined_records(lines) if dataset.multiline else lines.select("line")
-    record = csv_grammar.without_line_end(F.col("line"))
+    lines = _read_data_lines(spark, join_uri(folder, dataset.file), dataset, header)
+    records = _join_records(lines) if dataset.multiline else lines.select("line")
+    record = csv_grammar.strip_line_ending(F.col("line"))
     return (
         records.select(record.alias("record"))
         .where(~csv_grammar.is_blank(F.col("record")))
-        .select("record", _fields(header).alias("fields"))
+        .select("record", _split_fields(header).alias("fields"))
         .select(*_raw_columns(dataset, header))
     )
 
 
-def _data_lines(spark: SparkSession, uri: str, dataset: Dataset, header: Header) -> DataFrame:
-    """The physical lines below the header: `position`, their order in the file, and `line`."""
-    block = F.col("_metadata.file_block_start")
-    row = F.monotonically_increasing_id()
-    # A block's rows come in order, and a row takes at least one byte: so this grows with the file,
-    # whichever partition reads which block.
-    position = block + row.bitwiseAND(F.lit(_ROW_IN_PARTITION))
+def _read_data_lines(spark: SparkSession, uri: str, dataset: Dataset, header: Header) -> DataFrame:
+    """Return the physical lines below the header as `line`, and their order as `position`."""
+    block_start = F.col("_metadata.file_block_start")
+    row_id = F.monotonically_increasing_id()
+    # The rows of a block are in order, and each row takes at least one byte. Thus, the sum grows
+    # from line to line, regardless of which partition reads which block.
+    position = block_start + row_id.bitwiseAND(F.lit(_ROW_NUMBER_MASK))
     return (
         spark.read.option("lineSep", "\n")
         .text(uri)
-        .select(position.alias("position"), _utf8(F.col("value"), dataset).alias("line"))
+        .select(position.alias("position"), _require_utf8(F.col("value"), dataset).alias("line"))
         .where(F.col("position") > header.line)
     )
 
 
-def _utf8(line: Column, dataset: Dataset) -> Column:
-    """The line itself; one whose bytes are not UTF-8 ends the job with a word to the user.
+def _require_utf8(line: Column, dataset: Dataset) -> Column:
+    """Return the line, or end the job with a message to the user if the line is not valid UTF-8.
 
-    Spark would put replacement characters instead, and so change names and ids silently.
+    Otherwise, Spark would insert replacement characters and thus change names and IDs silently.
     """
     is_utf8 = F.encode(line, "UTF-8") == line.cast("binary")
     return F.when(is_utf8, line).otherwise(F.raise_error(F.lit(f"{dataset.file} {NOT_UTF8}")))
 
 
-def _joined_records(lines: DataFrame) -> DataFrame:
-    """Join the lines of quoted fields with line breaks, so that each row is one record.
+def _join_records(lines: DataFrame) -> DataFrame:
+    """Join the lines of records that contain line breaks, so that each row is one record.
 
-    A line that leaves a quote open can reach as far as the next line that could close it. Lines
-    that such a reach connects make a block, which the grammar cuts into records; nearly every
-    block is one line. So no more than a block is held in memory, however large the file.
+    A record that starts on a line with an open quote can continue up to the next line that could
+    close the quote. Lines that may be connected in this way form a block, and the grammar splits
+    each block into records. Nearly every block is a single line. Thus, a task holds no more than
+    one block in memory, regardless of the size of the file.
     """
     line, position = F.col("line"), F.col("position")
     later = Window.orderBy(position.desc()).rowsBetween(Window.unboundedPreceding, -1)
     earlier = Window.orderBy(position).rowsBetween(Window.unboundedPreceding, -1)
-    so_far = Window.orderBy(position).rowsBetween(Window.unboundedPreceding, 0)
+    up_to_here = Window.orderBy(position).rowsBetween(Window.unboundedPreceding, 0)
 
-    closing = F.min(F.when(~csv_grammar.stays_quoted(line), position)).over(later)
-    reach = F.max(F.when(csv_grammar.opens_quote(line), F.col("closing"))).over(earlier)
-    is_start = F.coalesce(F.col("reach") < position, F.lit(True))
+    next_closing = F.min(F.when(~csv_grammar.stays_quoted(line), position)).over(later)
+    opens_quote = csv_grammar.leaves_quote_open(line)
+    open_until = F.max(F.when(opens_quote, F.col("next_closing"))).over(earlier)
+    is_block_start = F.coalesce(F.col("open_until") < position, F.lit(True))
     block_lines = F.array_sort(F.collect_list(F.struct("position", "line")))
     return (
-        lines.withColumn("closing", closing)
-        .withColumn("reach", reach)
-        .withColumn("block", F.sum(is_start.cast("bigint")).over(so_far))
+        lines.withColumn("next_closing", next_closing)
+        .withColumn("open_until", open_until)
+        .withColumn("block", F.sum(is_block_start.cast("bigint")).over(up_to_here))
         .groupBy("block")
         .agg(F.array_join(block_lines["line"], "\n").alias("lines"))
-        .select(F.explode(csv_grammar.records(F.col("lines"))).alias("line"))
+        .select(F.explode(csv_grammar.split_records(F.col("lines"))).alias("line"))
     )
 
 
-def _fields(header: Header) -> Column:
-    """The record's fields, or null where it is malformed."""
+def _split_fields(header: Header) -> Column:
+    """Return the record's array of fields, or null if the record is malformed."""
     record = F.col("record")
-    cut = F.when(csv_grammar.is_well_quoted(record), csv_grammar.fields(record))
-    return F.when(F.size(cut) == header.width, cut)
+    fields = F.when(csv_grammar.is_well_quoted(record), csv_grammar.split_fields(record))
+    return F.when(F.size(fields) == header.width, fields)
 
 
 def _raw_columns(dataset: Dataset, header: Header) -> list[Column]:
-    cut = F.col("fields")
+    fields = F.col("fields")
     columns = [
-        csv_grammar.unquoted(cut[position]).alias(name)
+        csv_grammar.unquote(fields[position]).alias(name)
         for name, position in zip(dataset.column_names, header.positions)
     ]
-    return [*columns, F.when(cut.isNull(), F.col("record")).alias(RAW_RECORD)]
+    return [*columns, F.when(fields.isNull(), F.col("record")).alias(RAW_RECORD)]

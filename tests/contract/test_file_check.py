@@ -1,0 +1,116 @@
+"""Tests of the file check: which files it rejects, and with which messages."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from contract.datasets import LOCATIONS, RENTALS, USERS
+from contract.file_check import HEAD_BYTES, check_head
+
+NAMES = ",".join(LOCATIONS.column_names)
+ROW = "1,Bean LLC,51144 Patrick Isle,Fontana,CA,92188,-74.4558925,-42.279882"
+VALID = f"{NAMES}\n{ROW}\n".encode()
+
+NO_DATA_ROWS = "the file has no data rows below the header; add at least one row"
+NO_HEADER = "the first line contains none of the expected column names; add the header line"
+CR_ONLY = "lines end with CR only; save the file with LF or CRLF line endings"
+
+REJECTED = {
+    b"": "the file is empty; upload it with a header and rows",
+    b"\xef\xbb\xbf \r\n\t\n": "the file is empty; upload it with a header and rows",
+    NAMES.encode(): NO_DATA_ROWS,
+    f"{NAMES}\n \t\r\n\r\n".encode(): NO_DATA_ROWS,
+    VALID.replace(b",city", b""): "missing column `city`",
+    VALID.replace(b",city", b"").replace(b"zip_code", b"zip"): "missing columns `city`, `zip_code`",
+    VALID.replace(b"state", b" CITY "): "duplicate column `city`",
+    VALID.replace(b",", b";"): "wrong delimiter (semicolon); separate the fields with commas",
+    VALID.replace(b",", b"\t"): "wrong delimiter (tab); separate the fields with commas",
+    VALID.replace(b",", b"|"): "wrong delimiter (pipe); separate the fields with commas",
+    VALID.replace(b"\n", b"\r"): CR_ONLY,
+    VALID.replace(b"\n", b"\r") + b"\n": CR_ONLY,
+    VALID.replace(b"city", b"city\r"): CR_ONLY,
+    b"a" * 200_000 + b"\n1\n": NO_HEADER,
+    VALID.replace(b",", b"^"): "wrong delimiter (`^`); separate the fields with commas",
+    VALID.replace(b",city", b',"city\n"'): "a quote in the header is not closed on the same line",
+    b"<HEAD><TITLE>Sign in</TITLE>": "the file is HTML or XML, not CSV",
+    b"hello\nworld\n": NO_HEADER,
+    f"{ROW}\n{ROW}\n".encode(): NO_HEADER,
+    VALID + "2,Café,a,b,CA,12345,0,0\n".encode("latin-1"): "is not valid UTF-8 (line 3, byte ",
+    VALID.decode().encode("utf-16"): "the file is UTF-16 text, not CSV",
+    gzip.compress(VALID, mtime=0): "the file is gzip-compressed, not CSV",
+    b"PAR1\x15\x04": "the file is a Parquet file, not CSV",
+    b"PK\x03\x04\x14": "the file is a zip archive or an Excel workbook, not CSV",
+    b"\n <!DOCTYPE html><html>Access denied</html>": "the file is an HTML page, not CSV",
+    b"<?xml version='1.0'?><Error/>": "the file is XML, not CSV",
+    b'[{"location_id": 1}]': "the file is JSON, not CSV",
+    b"a\x00b": "the file is binary data, not CSV",
+}
+
+
+@pytest.mark.parametrize(("head", "problem"), REJECTED.items(), ids=lambda value: str(value)[:50])
+def test_rejected_file_has_a_one_line_message(head: bytes, problem: str) -> None:
+    check = check_head(LOCATIONS, head, is_complete=True)
+    assert check.header is None
+    assert problem in check.message(LOCATIONS.file)
+    assert check.message(LOCATIONS.file).startswith("locations.csv: ")
+    assert "\n" not in check.message(LOCATIONS.file)
+
+
+def test_message_lists_every_problem() -> None:
+    head = VALID.replace(b"state", b"city").replace(b"Bean", b"B\xe9an").split(b"\n")[0]
+    problems = check_head(LOCATIONS, head + b"\n\xe9\n", is_complete=True).problems
+    assert [problem.split(" (")[0] for problem in problems] == [
+        "the file is not valid UTF-8",
+        "missing column `state`",
+        "duplicate column `city`",
+    ]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        VALID,
+        b"\xef\xbb\xbf" + VALID,
+        b"\r\n \n" + VALID.replace(b"\n", b"\r\n"),
+        VALID.replace(b"city", b' " City\t" '.strip()),
+    ],
+    ids=["plain", "byte-order mark", "blank lines and CRLF", "quoted and padded names"],
+)
+def test_accepted_file_has_no_problems(head: bytes) -> None:
+    check = check_head(LOCATIONS, head, is_complete=True)
+    assert check.problems == ()
+    assert check.header is not None
+    assert check.header.positions == tuple(range(8))
+
+
+def test_columns_may_be_reordered_and_unexpected_columns_are_ignored() -> None:
+    names = ["extra", *reversed(RENTALS.column_names)]
+    check = check_head(RENTALS, (",".join(names) + "\nx\n").encode(), is_complete=True)
+    assert check.header is not None
+    assert check.header.positions == tuple(range(8, 0, -1))
+    assert check.header.width == 9
+    assert check.warnings == ("unexpected column `extra` is ignored",)
+    check = check_head(LOCATIONS, VALID.replace(b"\n", b",\n"), is_complete=True)
+    assert check.warnings == ("unexpected column (unnamed) is ignored",)
+
+
+def test_character_split_by_the_end_of_the_head_is_valid() -> None:
+    head = ",".join(USERS.column_names).encode() + b"\n\xc3"
+    assert check_head(USERS, head, is_complete=False).problems == ()
+    assert "not valid UTF-8" in check_head(USERS, head, is_complete=True).problems[0]
+    assert HEAD_BYTES == 1024 * 1024
+
+
+def test_message_about_a_wide_header_is_short() -> None:
+    names = ",".join(f"column {n} {'x' * 100}" for n in range(3000))
+    unexpected = check_head(
+        LOCATIONS, VALID.replace(b"\n", f",{names}\n".encode(), 1), is_complete=True
+    )
+    assert len(unexpected.warnings[0]) < 2000
+    assert unexpected.warnings[0].endswith(" and 2,985 more are ignored")
+    duplicates = check_head(
+        LOCATIONS, VALID.replace(b"\n", f",{names},{names}\n".encode(), 1), is_complete=True
+    )
+    assert len(duplicates.message(LOCATIONS.file)) < 2000
