@@ -1,1 +1,1 @@
-"""Speed, always as a ratio to something run beside it."""
+"""Benchmarks. They report ratios to a baseline that runs on the same machine at the same time."""

@@ -1,6 +1,6 @@
-"""What the jobs are measured against: plain Spark reading the four files and writing Parquet.
+"""The baseline of the job benchmark: plain Spark reads the four files and writes Parquet.
 
-No rule, no type, no count: the least that any Spark job over this input does.
+It applies no rules, types, or counts, so it does the minimum work of a Spark job on this input.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contract.datasets import DATASETS
 
 
 def main() -> None:
+    """Copy the four files to Parquet, with the same arguments as the jobs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--input", required=True)
     parser.add_argument("--output", required=True)

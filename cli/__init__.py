@@ -1,1 +1,1 @@
-"""`./run`: the commands with which people try, use and test the product."""
+"""The `./run` command line: try, operate, and develop the product."""

@@ -1,4 +1,4 @@
-"""`./run deploy`: `sam build` and `sam deploy` with the SAM of our own environment."""
+"""The command `deploy`: build and deploy the stack with this environment's AWS SAM CLI."""
 
 from __future__ import annotations
 
@@ -7,23 +7,53 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-PROJECT = Path(__file__).resolve().parents[1]
-_BIN = Path(sys.executable).parent
+import typer
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_BIN_FOLDER = Path(sys.executable).parent
 
 
-def deploy(more: Sequence[str]) -> int:
-    """Build and deploy the stack; the exit code of what failed, or 0.
+def register(app: typer.Typer) -> None:
+    """Add the command of this module to the command line."""
+    app.command(
+        context_settings={"ignore_unknown_options": True}, rich_help_panel="Deployment to AWS"
+    )(deploy)
 
-    `more` are further arguments for `sam deploy`. The package is pure Python, so it is built with
-    the Python that is here, whichever one the stack's functions have.
+
+def deploy(
+    sam_arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SAM_ARGS]...", help="Extra arguments for `sam deploy`."),
+    ] = None,
+) -> None:
+    """Build the stack and deploy it to AWS with the AWS SAM CLI.
+
+    For the first deployment, run `./run deploy --guided`, which asks for the required parameters.
     """
-    python = f"LambdaRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
-    # sam build looks on the PATH for that Python.
-    environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
-    for words in (["build", "--parameter-overrides", python], ["deploy", *more]):
-        command = [str(_BIN / "sam"), *words]
-        code = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
-        if code != 0:
-            return code
+    sys.exit(build_and_deploy(sam_arguments or []))
+
+
+def build_and_deploy(sam_arguments: Sequence[str]) -> int:
+    """Run `sam build` and `sam deploy`.
+
+    The package contains only pure Python, so this environment's Python builds it for every Lambda
+    runtime.
+
+    Args:
+        sam_arguments: Extra arguments for `sam deploy`.
+
+    Returns:
+        The exit code of the command that failed, or 0.
+    """
+    runtime = f"LambdaRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
+    # sam build looks for the Python of the runtime in PATH.
+    environment = os.environ | {"PATH": f"{_BIN_FOLDER}{os.pathsep}{os.environ['PATH']}"}
+    build = ["build", "--parameter-overrides", runtime]
+    for arguments in (build, ["deploy", *sam_arguments]):
+        command = [str(_BIN_FOLDER / "sam"), *arguments]
+        exit_code = subprocess.run(command, cwd=_PROJECT, env=environment, check=False).returncode
+        if exit_code != 0:
+            return exit_code
     return 0

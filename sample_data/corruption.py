@@ -22,6 +22,15 @@ from contract.field_formats import (
     TimestampFormat,
 )
 
+_NONEXISTENT_DAYS = (
+    "2024-02-30",
+    "2023-02-29",
+    "2024-04-31",
+    "2024-13-01",
+    "2024-00-10",
+    "2024-01-00",
+)
+
 Fields = list[str]
 Change = Callable[[Fields, Sequence[str], Random], None]
 """Corrupts the fields of a row in place, given the fields of an earlier valid row of the file."""
@@ -160,9 +169,7 @@ def _list_invalid_timestamps(field_format: TimestampFormat) -> tuple[str, ...]:
     valid = format_text("2024-05-06")
     date, *time = valid.split()
     reversed_date = " ".join(["-".join(reversed(date.split("-"))), *time])
-    nonexistent_days = ("2024-02-30", "2023-02-29", "2024-04-31")
-    nonexistent_days += ("2024-13-01", "2024-00-10", "2024-01-00")
-    texts = [format_text(day) for day in nonexistent_days]
+    texts = [format_text(day) for day in _NONEXISTENT_DAYS]
     texts += [reversed_date, valid.replace("-", "/"), valid.replace("-0", "-")]
     texts += [valid.replace("2024", "24"), f"{valid}Z", f"{valid} x", f"{valid}.5"]
     texts += [valid.replace("2024", _to_fullwidth("2024")), "soon"]

@@ -1,8 +1,9 @@
-"""The commands that need the local cloud: `local up|down|status`, `demo`, `drop`, `mail`, `invoke`.
+"""The commands that need the local cloud: `demo`, `local`, `upload`, `mail`, and `invoke`.
 
-What they need is imported when they run, since `./run` installs it for them alone.
+`./run` installs the packages of the local cloud for these commands only, so each command imports
+its modules when it runs.
 """
-# ruff: noqa: PLC0415 - that is what these imports inside functions are
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -14,168 +15,186 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from cli.console import console, print_message
+from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_OK
 from local.errors import UserError
 
-Named = Annotated[
-    str, typer.Option("--cloud", metavar="NAME", help="Which, as `local status` names them.")
+_PANEL = "Local cloud"
+
+_CloudOption = Annotated[
+    str,
+    typer.Option("--cloud", metavar="NAME", help="Name of the local cloud (see `local status`)."),
 ]
 
-local = typer.Typer(help="A local cloud of your own, until you end it.", no_args_is_help=True)
-console = Console()
+_local_app = typer.Typer(help="Start, stop, and inspect local clouds.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    """Add all of them to the program's commands."""
-    app.command()(demo)
-    app.add_typer(local, name="local")
-    app.command()(drop)
-    app.command("mail")(show_mail)
-    app.command()(invoke)
+    """Add the commands of this module to the command line."""
+    for command in (demo, upload, mail, invoke):
+        app.command(rich_help_panel=_PANEL)(command)
+    app.add_typer(_local_app, name="local", rich_help_panel=_PANEL)
 
 
 def demo(
-    source: Annotated[
+    folder: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="Folder of the four CSV files. Default: made up."),
+        typer.Argument(
+            metavar="[DIR]",
+            help="Folder with the four CSV files. Default: generated sample data.",
+        ),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the local cloud running.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the local cloud running after the demo.")
+    ] = False,
 ) -> None:
-    """Start a local cloud, deploy the stack, drop four files, watch the run, show the results."""
-    from cli.cloud import demo as command
+    """Run the complete pipeline on a new local cloud and show the results."""
+    from cli.cloud.demo import run_demo
 
-    with _failures():
-        sys.exit(command.demo(source, keep, console))
+    with _exit_on_internal_error():
+        sys.exit(run_demo(folder, keep, console))
 
 
-@local.command()
+@_local_app.command()
 def up() -> None:
-    """Start a local cloud and deploy the stack; deploys again where it runs already."""
-    from cli.cloud.local_cloud import set_up, show_how_to_reach, step
-    from cli.cloud.target import CLOUD
+    """Start a local cloud and deploy the stack, or deploy it again if the cloud is running."""
+    from cli.cloud.local_cloud import prepare_cloud, show_access_instructions, show_progress
+    from cli.cloud.target import CLOUD_FOLDER
     from local.cloud import find, start, stop
 
-    with _failures():
-        cloud = find(CLOUD)
+    with _exit_on_internal_error():
+        cloud = find(CLOUD_FOLDER)
         is_new = cloud is None
         if cloud is None:
-            with step("starting the local cloud", console):
-                cloud = start(CLOUD, stop_with_parent=False)
+            with show_progress("Starting the local cloud", console):
+                cloud = start(CLOUD_FOLDER, stop_with_parent=False)
         try:
-            set_up(cloud, console)
+            prepare_cloud(cloud, console)
         except BaseException:
             if is_new:
-                stop(CLOUD)  # half a cloud is of no use
+                stop(CLOUD_FOLDER)
             raise
-        show_how_to_reach(cloud, console)
+        show_access_instructions(cloud, console)
 
 
-@local.command()
-def down(cloud: Named = "") -> None:
-    """End the local cloud, and those that a demo kept, or one of them; the mails stay."""
-    from cli.cloud.target import running_cloud, running_clouds
+@_local_app.command()
+def down(cloud: _CloudOption = "") -> None:
+    """Stop one local cloud, or all that do not belong to a running demo. Emails are kept."""
+    from cli.cloud.target import get_running_cloud, list_running_clouds
     from local.cloud import stop
 
-    ending = [running_cloud(cloud)] if cloud else running_clouds()
-    with _failures():
-        for one in ending:
-            if not one.stops_with_parent:
-                stop(one.folder)
-                console.print(f"ended {one.name}", highlight=False)
+    targets = [get_running_cloud(cloud)] if cloud else list_running_clouds()
+    with _exit_on_internal_error():
+        for target in targets:
+            if not target.stops_with_parent:
+                stop(target.folder)
+                console.print(f"Stopped local cloud {target.name}", highlight=False)
                 continue
-            words = f"{one.name} belongs to a demo that is under way, and ends with it"
+            message = f"local cloud {target.name} belongs to a running demo and stops with it"
             if cloud:
-                raise UserError(words)
-            console.print(words)
-    if not ending:
-        console.print("no local cloud was running")
+                raise UserError(message)
+            print_message(message)
+    if not targets:
+        console.print("No local cloud is running.")
 
 
-@local.command()
+@_local_app.command()
 def status() -> None:
-    """Say which local clouds run, how they are reached, and what was executed there."""
+    """Show the running local clouds, their endpoints, and their most recent executions."""
     from cli.cloud.local_cloud import show_status
-    from cli.cloud.target import running_clouds
+    from cli.cloud.target import list_running_clouds
 
-    clouds = running_clouds()
+    clouds = list_running_clouds()
     for cloud in clouds:
         show_status(cloud, console)
     if not clouds:
-        console.print("no local cloud is running: ./run local up starts one", highlight=False)
+        console.print("No local cloud is running. To start one: ./run local up", highlight=False)
 
 
-def drop(
-    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the four CSV files.")],
+def upload(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the four CSV files.")],
     batch: Annotated[
-        str | None, typer.Option(help="Its folder below raw/. Default: a new one.")
+        str | None,
+        typer.Option(metavar="NAME", help="Batch name. Default: a new, unique name."),
     ] = None,
-    cloud: Named = "",
+    cloud: _CloudOption = "",
 ) -> None:
-    """Drop a folder's files into the local cloud that runs, and follow the run."""
-    from cli.cloud.target import running_cloud
-    from cli.cloud.upload import batch_prefix, new_batch_name, upload_and_watch
+    """Upload four CSV files to a running local cloud, watch the run, and show the results."""
+    from cli.cloud.target import get_running_cloud
+    from cli.cloud.upload import build_batch_prefix, generate_batch_name, upload_and_watch
     from local.spark.input_folder import check_folder
 
     if batch is None:
-        batch = new_batch_name()
-    batch_prefix(batch)
-    for warning in check_folder(source):
-        typer.echo(f"run: {warning}", err=True)
-    with _failures():
-        sys.exit(upload_and_watch(running_cloud(cloud), source, batch, console))
+        batch = generate_batch_name()
+    build_batch_prefix(batch)
+    for warning in check_folder(folder):
+        print_message(f"warning: {warning}")
+    with _exit_on_internal_error():
+        sys.exit(upload_and_watch(get_running_cloud(cloud), folder, batch, console))
 
 
-def show_mail(
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    last: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 1,
-    cloud: Named = "",
+def mail(
+    show_all: Annotated[bool, typer.Option("--all", help="Show all emails.")] = False,
+    last: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Number of most recent emails.")
+    ] = 1,
+    cloud: _CloudOption = "",
 ) -> None:
-    """Show the newest mails of the local cloud that got one last, running or not."""
-    from cli.cloud.mail import show_mails
-    from cli.cloud.target import mailbox
+    """Show the most recent emails of a local cloud, even if it is no longer running.
+
+    By default, this is the local cloud that received an email last.
+    """
+    from cli.cloud.emails import show_emails
+    from cli.cloud.target import find_mailbox
     from local.mailbox import read_emails
 
-    folder = mailbox(cloud)
-    mails = read_emails(folder) if folder else []
-    if not mails:
-        raise UserError("no mail: ./run demo or ./run local up makes some")
-    show_mails(mails if everything else mails[-last:], console)
-    if not everything and len(mails) > last:
-        typer.echo(f"run: {len(mails) - last} earlier ones with --all", err=True)
+    folder = find_mailbox(cloud)
+    emails = read_emails(folder) if folder else []
+    if not emails:
+        raise UserError("no emails found: run ./run demo or ./run local up first")
+    show_emails(emails if show_all else emails[-last:], console)
+    earlier = len(emails) - last
+    if not show_all and earlier > 0:
+        print_message(f"to show {earlier:,} earlier emails, use --all")
 
 
 def invoke(
-    function: Annotated[str, typer.Argument(help="Its logical id, or its module's name.")],
-    event: Annotated[str, typer.Argument(help="A file, or the name of one in events/.")],
-    cloud: Named = "",
+    function: Annotated[
+        str,
+        typer.Argument(help="Logical ID or module name of the function, such as receive_upload."),
+    ],
+    event: Annotated[str, typer.Argument(help="JSON file, or the name of an event in events/.")],
+    cloud: _CloudOption = "",
 ) -> None:
-    """Run a built function once on Lambda's own runtime interface; its log goes to stderr."""
-    from cli.cloud.invoke import find_event, find_function
-    from cli.cloud.target import running_cloud
-    from local.lambda_runtime import RuntimeUnavailableError
-    from local.lambda_runtime import invoke as run_once
+    """Invoke a built function once with Lambda's runtime interface emulator.
 
-    text = find_event(event)
+    Prints the response to stdout and the log to stderr. Requires Linux.
+    """
+    from cli.cloud.invoke import find_function, read_event
+    from cli.cloud.target import get_running_cloud
+    from local.lambda_runtime import RuntimeUnavailableError
+    from local.lambda_runtime import invoke as invoke_function
+
+    event_text = read_event(event)
     try:
-        outcome = run_once(find_function(running_cloud(cloud), function), text)
+        result = invoke_function(find_function(get_running_cloud(cloud), function), event_text)
     except RuntimeUnavailableError as error:
         raise UserError(str(error)) from None
-    typer.echo(outcome.log, err=True)
-    typer.echo(json.dumps(json.loads(outcome.payload), indent=2, ensure_ascii=False))
-    sys.exit(1 if outcome.is_error else 0)
+    typer.echo(result.log, err=True)
+    typer.echo(json.dumps(json.loads(result.payload), indent=2, ensure_ascii=False))
+    sys.exit(EXIT_INTERNAL_ERROR if result.is_error else EXIT_OK)
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
-    """What broke, and is not the user's to mend, is said in its own words; exit code 1."""
-    from cli.cloud.live_view import StillRunningError
+def _exit_on_internal_error() -> Iterator[None]:
+    """Print errors that the user cannot fix without a traceback, and exit."""
+    from cli.cloud.live_view import WatchTimeoutError
     from local.cloud import CloudError
     from local.deployment import DeploymentError
 
     try:
         yield
-    except (CloudError, DeploymentError, StillRunningError) as error:
-        for line in str(error).splitlines():
-            typer.echo(f"run: {line}", err=True)
-        sys.exit(1)
+    except (CloudError, DeploymentError, WatchTimeoutError) as error:
+        print_message(str(error))
+        sys.exit(EXIT_INTERNAL_ERROR)

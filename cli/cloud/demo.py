@@ -1,4 +1,4 @@
-"""`./run demo`: the whole system once, from an empty account to the mail."""
+"""`./run demo`: run the complete system once, from an empty account to the email."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.cloud.local_cloud import set_up, show_how_to_reach, step
-from cli.cloud.target import start_for_demo
-from cli.cloud.upload import new_batch_name, upload_and_watch
+from cli.cloud.local_cloud import prepare_cloud, show_access_instructions, show_progress
+from cli.cloud.target import start_demo_cloud
+from cli.cloud.upload import generate_batch_name, upload_and_watch
+from cli.console import print_message
 from local.cloud import stop
 from local.spark.input_folder import check_folder
 from sample_data import write_sample
@@ -17,29 +18,43 @@ _RENTALS = 5_000
 _ERROR_RATE = 0.01
 
 
-def demo(folder: Path | None, keep: bool, console: Console) -> int:
-    """Run the demo on a folder's files, or on made-up ones; the exit code.
+def run_demo(folder: Path | None, keep: bool, console: Console) -> int:
+    """Start a local cloud, deploy the stack, upload four files, and watch the run.
 
-    The cloud ends with it, whatever happens, unless `keep`. UserError, CloudError, DeploymentError.
+    Args:
+        folder: Folder with the four input files, or `None` to generate sample data.
+        keep: Whether to keep the local cloud running. Otherwise it stops, even after an error.
+        console: Where to print progress and results.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: The input files are missing or invalid.
+        CloudError: The local cloud did not start.
+        DeploymentError: The stack was not deployed.
     """
     warnings = check_folder(folder) if folder else []
-    with step("starting the local cloud", console):
-        cloud = start_for_demo(stop_with_parent=not keep)
+    with show_progress("Starting the local cloud", console):
+        cloud = start_demo_cloud(stop_with_parent=not keep)
     try:
         if folder is None:
             folder = cloud.folder / "input"
-            with step(f"making {_RENTALS:,} rentals and what belongs to them", console):
+            with show_progress(f"Generating sample data with {_RENTALS:,} rentals", console):
                 write_sample(folder, _RENTALS, _ERROR_RATE, seed=0)
             warnings = check_folder(folder)
         for warning in warnings:
-            console.print(warning, markup=False)
-        set_up(cloud, console)
-        return upload_and_watch(cloud, folder, new_batch_name(), console)
+            print_message(f"warning: {warning}")
+        prepare_cloud(cloud, console)
+        return upload_and_watch(cloud, folder, generate_batch_name(), console)
     finally:
         if keep:
-            show_how_to_reach(cloud, console)
+            show_access_instructions(cloud, console)
         else:
             stop(cloud.folder)
             console.print(
-                "\nThe local cloud has ended, its bucket with it; --keep leaves it running."
+                "\nStopped the local cloud. Its bucket is gone, and its emails are kept."
+                " To keep the cloud running after the demo, use --keep.",
+                soft_wrap=True,
+                highlight=False,
             )

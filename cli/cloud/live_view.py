@@ -1,7 +1,6 @@
-"""What an execution of the state machine is doing, while it does it.
+"""Show the states of an execution while it runs, from its history in Step Functions.
 
-Read from its history as Step Functions gives it. A table that changes on a terminal; one plain line
-a state anywhere else.
+On a terminal, this is a table that updates itself. Elsewhere, it is one line for each state.
 """
 
 from __future__ import annotations
@@ -20,130 +19,144 @@ from rich.text import Text
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 RUNNING, DONE, FAILED, STOPPED = "running", "done", "failed", "stopped"
-_STYLES = {RUNNING: "cyan", DONE: "green", STOPPED: "yellow"}  # anything else is an error: red
-_INSTANT = {"Pass", "Choice"}  # they only think; what they decide is seen by what follows
-_CONTAINERS = {"Parallel", "Map"}
+_STYLES = {RUNNING: "cyan", DONE: "green", STOPPED: "yellow"}
+_ERROR_STYLE = "bold red"
+_HIDDEN_TYPES = {"Pass", "Choice"}  # they take no time, and the next state shows what they decided
+_CONTAINER_TYPES = {"Parallel", "Map"}
 _POLL_SECONDS = 0.3
-_LONGEST_RUN = 4 * 3600.0  # seconds
+_WATCH_TIMEOUT = 4 * 3600.0  # seconds
 
 
-class StillRunningError(Exception):
-    """The execution went on for longer than anybody watches."""
+class WatchTimeoutError(Exception):
+    """The execution is still running after the longest time that a command watches it."""
 
 
 @dataclass
 class State:
-    """A state that was entered, once or several times.
+    """A state that the execution has entered at least once.
 
-    `seconds` counts its visits that are over. `result` is one of the words above, or the name of
-    the error that it failed with or that it caught.
+    Attributes:
+        name: Name of the state.
+        type: Type of the state in the Amazon States Language, such as `Task`.
+        depth: Number of states that contain it.
+        first_entered: Time of the first visit.
+        last_entered: Time of the latest visit.
+        visits: Number of visits.
+        completed_seconds: Total duration of the visits that have ended.
+        result: `RUNNING`, `DONE`, `FAILED`, `STOPPED`, or the name of the error that the state
+            failed with or caught.
     """
 
     name: str
-    kind: str
+    type: str
     depth: int
-    started: datetime
-    entered: datetime
+    first_entered: datetime
+    last_entered: datetime
     visits: int = 1
-    seconds: float = 0.0
+    completed_seconds: float = 0.0
     result: str = RUNNING
 
     def seconds_at(self, now: datetime) -> float:
-        """What it has taken by then."""
-        under_way = (now - self.entered).total_seconds() if self.result == RUNNING else 0.0
-        return self.seconds + max(under_way, 0.0)
+        """Return the total duration of all visits until `now`."""
+        current = (now - self.last_entered).total_seconds() if self.result == RUNNING else 0.0
+        return self.completed_seconds + max(current, 0.0)
 
-    def end(self, at: datetime, result: str) -> None:
-        """Note that the visit under way is over."""
-        self.seconds = self.seconds_at(at)
+    def end_visit(self, at: datetime, result: str) -> None:
+        """Record the end of the current visit."""
+        self.completed_seconds = self.seconds_at(at)
         self.result = result
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
+        """The result, with the number of visits if there are several."""
         return f"{self.result} ({self.visits} times)" if self.visits > 1 else self.result
 
 
-def states_of(events: Iterable[Mapping[str, Any]]) -> list[State]:
-    """The states of a history, those without any work left out, in the order of their entry."""
+def list_states(events: Iterable[Mapping[str, Any]]) -> list[State]:
+    """Return the states in an execution history, in the order in which they were entered.
+
+    States that take no time are omitted.
+    """
     history = _History()
     for event in events:
-        history.take(event)
-    return [state for state in history.states.values() if state.kind not in _INSTANT]
+        history.add(event)
+    return [state for state in history.states.values() if state.type not in _HIDDEN_TYPES]
 
 
 class _History:
-    """Events taken one by one, in their order."""
+    """The states of an execution, updated by one event after the other."""
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self._open: list[State] = []
-        self._errors: dict[str, str] = {}  # of tasks under way that failed: maybe they are retried
-        self._owners: dict[int, str] = {}  # event -> the state in which it happened
+        self._running: list[State] = []
+        # By state: the error of the latest attempt. The state may still be retried.
+        self._errors: dict[str, str] = {}
+        self._states_by_event: dict[int, str] = {}
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Note what the event says."""
-        kind, at = event["type"], event["timestamp"]
-        owner = self._owner(event)
-        if kind.endswith("StateEntered"):
-            owner = event["stateEnteredEventDetails"]["name"]
-            self._enter(owner, kind.removesuffix("StateEntered"), at)
-        elif kind.endswith("StateExited"):
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Update the states with the next event."""
+        event_type, at = event["type"], event["timestamp"]
+        state_name = self._get_state_name(event)
+        if event_type.endswith("StateEntered"):
+            state_name = event["stateEnteredEventDetails"]["name"]
+            self._enter(state_name, event_type.removesuffix("StateEntered"), at)
+        elif event_type.endswith("StateExited"):
             self._exit(event["stateExitedEventDetails"]["name"], at)
-            owner = None
-        elif kind in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
-            for state in self._open:
-                own = FAILED if state.kind == "Fail" else STOPPED
-                state.end(at, self._errors.get(state.name, own))
-            self._open = []
-        elif owner is not None and kind.endswith(("Failed", "TimedOut")):
-            self._errors[owner] = _error(event)
-        elif owner is not None and kind.endswith("Succeeded"):
-            self._errors.pop(owner, None)
-        if owner is not None:
-            self._owners[event["id"]] = owner
+            state_name = None
+        elif event_type in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
+            for state in self._running:
+                default_result = FAILED if state.type == "Fail" else STOPPED
+                state.end_visit(at, self._errors.get(state.name, default_result))
+            self._running = []
+        elif state_name is not None and event_type.endswith(("Failed", "TimedOut")):
+            self._errors[state_name] = _get_error(event)
+        elif state_name is not None and event_type.endswith("Succeeded"):
+            self._errors.pop(state_name, None)
+        if state_name is not None:
+            self._states_by_event[event["id"]] = state_name
 
-    def _owner(self, event: Mapping[str, Any]) -> str | None:
-        """The state that an event belongs to: that of the event before it.
+    def _get_state_name(self, event: Mapping[str, Any]) -> str | None:
+        """Return the state of an event, which is the state of the previous event.
 
-        Where a history does not say which that is, it can only be told when one state is under way.
+        If the history does not link to the previous event, the state is known only if a single
+        state is running.
         """
         if "previousEventId" in event:
-            return self._owners.get(event["previousEventId"])
-        under_way = [state.name for state in self._open if state.kind not in _CONTAINERS]
-        return under_way[0] if len(under_way) == 1 else None
+            return self._states_by_event.get(event["previousEventId"])
+        names = [state.name for state in self._running if state.type not in _CONTAINER_TYPES]
+        return names[0] if len(names) == 1 else None
 
-    def _enter(self, name: str, kind: str, at: datetime) -> None:
+    def _enter(self, name: str, state_type: str, at: datetime) -> None:
         self._errors.pop(name, None)
         state = self.states.get(name)
         if state is None:
-            depth = sum(around.kind in _CONTAINERS for around in self._open)
-            state = self.states[name] = State(name, kind, depth, at, at)
+            depth = sum(running.type in _CONTAINER_TYPES for running in self._running)
+            state = self.states[name] = State(name, state_type, depth, at, at)
         else:
             state.visits += 1
-            state.entered, state.result = at, RUNNING
-        self._open.append(state)
+            state.last_entered, state.result = at, RUNNING
+        self._running.append(state)
 
     def _exit(self, name: str, at: datetime) -> None:
         state = self.states[name]
-        within = [other for other in self._open if other.depth > state.depth]
-        is_left_early = state.kind in _CONTAINERS and bool(within)
-        for other in within if is_left_early else []:
-            other.end(at, self._errors.get(other.name, STOPPED))
-        result = FAILED if is_left_early else self._errors.get(name, DONE)
-        state.end(at, result)
-        ended = [state, *(within if is_left_early else [])]
-        self._open = [other for other in self._open if other not in ended]
+        nested = [other for other in self._running if other.depth > state.depth]
+        is_interrupted = state.type in _CONTAINER_TYPES and bool(nested)
+        for other in nested if is_interrupted else []:
+            other.end_visit(at, self._errors.get(other.name, STOPPED))
+        state.end_visit(at, FAILED if is_interrupted else self._errors.get(name, DONE))
+        ended = [state, *(nested if is_interrupted else [])]
+        self._running = [other for other in self._running if other not in ended]
 
 
-def _error(event: Mapping[str, Any]) -> str:
+def _get_error(event: Mapping[str, Any]) -> str:
     for name, details in event.items():
         if name.endswith("EventDetails") and isinstance(details, Mapping):
             return str(details.get("error") or FAILED)
     return FAILED
 
 
-def states_table(title: str, states: Iterable[State], now: datetime) -> Table:
-    """The states with their times, as they stand at `now`."""
+def build_states_table(title: str, states: Iterable[State], now: datetime) -> Table:
+    """Return a table of the states with their durations until `now`."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("state")
     table.add_column("started")
@@ -152,71 +165,83 @@ def states_table(title: str, states: Iterable[State], now: datetime) -> Table:
     for state in states:
         table.add_row(
             Text("  " * state.depth + state.name),
-            f"{state.started.astimezone():%H:%M:%S}",
+            f"{state.first_entered.astimezone():%H:%M:%S}",
             f"{state.seconds_at(now):.1f}",
-            Text(state.words, style=_STYLES.get(state.result, "bold red")),
+            Text(state.description, style=_STYLES.get(state.result, _ERROR_STYLE)),
         )
     return table
 
 
-class Lines:
-    """One line for each way in which a state ended, when it did."""
+class PlainView:
+    """Prints one line for each state and result when the state ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._said: set[tuple[str, str]] = set()
+        self._printed: set[tuple[str, str]] = set()
 
-    def show(self, states: Iterable[State]) -> None:
-        """Print what is new."""
+    def update(self, states: Iterable[State]) -> None:
+        """Print the states that have ended since the last update."""
         for state in states:
-            if state.result != RUNNING and (state.name, state.result) not in self._said:
-                self._said.add((state.name, state.result))
-                line = f"{'  ' * state.depth + state.name:30}{state.seconds:8.1f} s  {state.result}"
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if state.result == RUNNING or (state.name, state.result) in self._printed:
+                continue
+            self._printed.add((state.name, state.result))
+            name = "  " * state.depth + state.name
+            line = f"{name:30}{state.completed_seconds:8.1f} s  {state.result}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def follow(
-    stepfunctions: Any, execution_arn: str, console: Console, limit: float = _LONGEST_RUN
+def watch_execution(
+    stepfunctions: Any, execution_arn: str, console: Console, timeout: float = _WATCH_TIMEOUT
 ) -> dict[str, Any]:
-    """Show an execution until it is over; what DescribeExecution says of it then.
+    """Show an execution until it ends.
 
-    StillRunningError after `limit` seconds.
+    Args:
+        stepfunctions: Step Functions client.
+        execution_arn: ARN of the execution.
+        console: Where to print.
+        timeout: Maximum time to watch, in seconds.
+
+    Returns:
+        The response of `DescribeExecution` after the end.
+
+    Raises:
+        WatchTimeoutError: The execution did not end within `timeout` seconds.
     """
     title = f"Run {execution_arn.rpartition(':')[2]}"
-    with _display(title, console) as show:
+    with _open_view(title, console) as update_view:
 
-        def look() -> dict[str, Any]:
-            # In this order: the history of an execution that is over is whole.
+        def poll() -> dict[str, Any]:
+            # In this order, the history of an execution that has ended is complete.
             description: dict[str, Any] = stepfunctions.describe_execution(
                 executionArn=execution_arn
             )
-            show(states_of(_events(stepfunctions, execution_arn)))
+            update_view(list_states(_list_events(stepfunctions, execution_arn)))
             return description
 
         try:
             return Retrying(
                 retry=retry_if_result(lambda description: description["status"] == "RUNNING"),
                 wait=wait_fixed(_POLL_SECONDS),
-                stop=stop_after_delay(limit),
-            )(look)
+                stop=stop_after_delay(timeout),
+            )(poll)
         except RetryError:
-            waited = timedelta(seconds=round(limit))
-            raise StillRunningError(f"{title} is not over after {waited}") from None
+            duration = timedelta(seconds=round(timeout))
+            raise WatchTimeoutError(f"{title} is still running after {duration}") from None
 
 
 @contextmanager
-def _display(title: str, console: Console) -> Iterator[Callable[[list[State]], None]]:
-    """What shows the states: once more each time that it is called."""
+def _open_view(title: str, console: Console) -> Iterator[Callable[[list[State]], None]]:
+    """Open a view for this console, and yield the function that updates it."""
     if not console.is_terminal:
-        yield Lines(console).show
+        yield PlainView(console).update
         return
     with Live(console=console, auto_refresh=False) as live:
         yield lambda states: live.update(
-            states_table(title, states, datetime.now(UTC)), refresh=True
+            build_states_table(title, states, datetime.now(UTC)), refresh=True
         )
 
 
-def _events(stepfunctions: Any, execution_arn: str) -> list[Mapping[str, Any]]:
+def _list_events(stepfunctions: Any, execution_arn: str) -> list[Mapping[str, Any]]:
     pages = stepfunctions.get_paginator("get_execution_history").paginate(
         executionArn=execution_arn, includeExecutionData=False
     )

@@ -1,4 +1,4 @@
-"""Making a local cloud ready, and saying what is there."""
+"""Prepare a local cloud and show its status."""
 
 from __future__ import annotations
 
@@ -8,61 +8,72 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from cli.cloud.target import access_instructions, shown, stack_outputs
+from cli.cloud.target import format_access_instructions, get_stack_outputs, shorten_path
 from local.cloud import Cloud
 from local.deployment import deploy
 from local.mailbox import confirm_subscriptions
 
-_EXECUTIONS = 10  # of the newest, in a status
+_MAX_EXECUTIONS = 10
 
 
-def set_up(cloud: Cloud, console: Console) -> None:
-    """Deploy the stack and confirm its mail subscription, as its reader would."""
-    with step("building and deploying", console):
+def prepare_cloud(cloud: Cloud, console: Console) -> None:
+    """Deploy the stack and confirm its email subscription, as the subscriber would.
+
+    Raises:
+        DeploymentError: The build or the deployment failed.
+    """
+    with show_progress("Building and deploying the stack", console):
         deploy(cloud)
     confirm_subscriptions(cloud)
 
 
-def show_how_to_reach(cloud: Cloud, console: Console) -> None:
-    """Print what a shell needs for its `aws` and boto3 to reach the cloud, and how it is ended."""
-    console.print(f"\nThe local cloud is at {cloud.endpoint}. To reach it:\n", highlight=False)
-    console.print(access_instructions(cloud), markup=False, highlight=False, soft_wrap=True)
-    console.print("\n./run local down ends it.", highlight=False)
+def show_access_instructions(cloud: Cloud, console: Console) -> None:
+    """Print how to use a cloud with the AWS CLI or boto3, and how to stop it."""
+    console.print(
+        f"\nThe local cloud is running at {cloud.endpoint}."
+        " To use it with the AWS CLI or boto3, run:\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(format_access_instructions(cloud), markup=False, highlight=False, soft_wrap=True)
+    console.print("\nTo stop it: ./run local down", highlight=False)
 
 
 def show_status(cloud: Cloud, console: Console) -> None:
-    """Print where a cloud is, whether the stack is deployed, and its executions, newest first."""
-    place = f"{cloud.endpoint}, process {cloud.pid}, in {shown(cloud.folder)}"
-    console.print(f"{cloud.name}: {place}", markup=False, highlight=False, soft_wrap=True)
-    names = stack_outputs(cloud)
-    if not names:
-        console.print("  the stack is not deployed", markup=False)
+    """Print the endpoint of a cloud and the most recent executions, newest first."""
+    location = f"{cloud.endpoint}, process {cloud.pid}, folder {shorten_path(cloud.folder)}"
+    console.print(f"{cloud.name}: {location}", markup=False, highlight=False, soft_wrap=True)
+    outputs = get_stack_outputs(cloud)
+    if not outputs:
+        console.print("  The stack is not deployed.", markup=False)
         return
     pages = cloud.client("stepfunctions").get_paginator("list_executions")
     executions = sorted(
         (
             execution
-            for page in pages.paginate(stateMachineArn=names["StateMachineArn"])
+            for page in pages.paginate(stateMachineArn=outputs["StateMachineArn"])
             for execution in page["executions"]
         ),
         key=lambda execution: execution["startDate"],
         reverse=True,
     )
-    for execution in executions[:_EXECUTIONS]:
+    for execution in executions[:_MAX_EXECUTIONS]:
         started = f"{execution['startDate'].astimezone():%Y-%m-%d %H:%M:%S}"
         line = f"  {started}  {execution['status']:10} {execution['name']}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if len(executions) > _EXECUTIONS:
-        console.print(f"  and {len(executions) - _EXECUTIONS:,} earlier", markup=False)
+    if len(executions) > _MAX_EXECUTIONS:
+        older = len(executions) - _MAX_EXECUTIONS
+        console.print(f"  and {older:,} older executions", markup=False)
     if not executions:
-        console.print("  nothing was executed yet: ./run drop DIR", markup=False)
+        console.print("  No executions yet. To start one: ./run upload DIR", markup=False)
 
 
 @contextmanager
-def step(words: str, console: Console) -> Iterator[None]:
-    """Say what is being done while it is, and then how long it took."""
-    began = time.monotonic()
-    with console.status(words):
+def show_progress(description: str, console: Console) -> Iterator[None]:
+    """Show what the block is doing while it runs and, if it succeeds, how long it took."""
+    start = time.monotonic()
+    with console.status(description):
         yield
-    seconds = time.monotonic() - began
-    console.print(f"{words}  {seconds:.1f} s", markup=False, highlight=False, soft_wrap=True)
+    seconds = time.monotonic() - start
+    line = f"{description} ({seconds:.1f} s)"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Which local cloud a command means, and being its user."""
+"""Select the local cloud that a command works with, and describe the access to it."""
 
 from __future__ import annotations
 
@@ -13,87 +13,104 @@ from botocore.exceptions import ClientError
 from local.cloud import LOCAL_FOLDER, Cloud, FolderInUseError, find, start
 from local.deployment import get_outputs
 from local.errors import UserError
-from pipeline.aws.clients import forget_clients
 
-CLOUD = LOCAL_FOLDER / "cloud"  # of `./run local up`
-_DEMO = "demo"
-
-
-def running_clouds() -> list[Cloud]:
-    """The local clouds that run, that of `./run local up` before those of demos."""
-    folders = sorted(folder for folder in LOCAL_FOLDER.glob("*/") if folder != CLOUD)
-    found = (find(folder) for folder in [CLOUD, *folders])
-    return [cloud for cloud in found if cloud is not None]
+CLOUD_FOLDER = LOCAL_FOLDER / "cloud"
+"""The folder of the cloud that `./run local up` starts."""
+_DEMO_FOLDER_NAME = "demo"
 
 
-def running_cloud(name: str = "") -> Cloud:
-    """The one of that name, by default the first that lasts; UserError if it does not run.
+def list_running_clouds() -> list[Cloud]:
+    """Return the running local clouds: the one of `./run local up` first, then those of demos."""
+    demo_folders = sorted(folder for folder in LOCAL_FOLDER.glob("*/") if folder != CLOUD_FOLDER)
+    clouds = (find(folder) for folder in [CLOUD_FOLDER, *demo_folders])
+    return [cloud for cloud in clouds if cloud is not None]
 
-    The cloud of a demo that is under way goes away with it, so it has to be named.
+
+def get_running_cloud(name: str = "") -> Cloud:
+    """Return a running local cloud.
+
+    Args:
+        name: Name of the cloud. By default, the first one that does not belong to a running demo,
+            because such a cloud stops together with its demo.
+
+    Raises:
+        UserError: There is no such cloud.
     """
-    clouds = running_clouds()
+    clouds = list_running_clouds()
     for cloud in clouds:
         if cloud.name == name or not (name or cloud.stops_with_parent):
             return cloud
+    names = ", ".join(cloud.name for cloud in clouds)
+    if name and names:
+        raise UserError(f"local cloud {name!r} is not running: specify one of {names}")
     if name:
-        names = ", ".join(cloud.name for cloud in clouds) or "none"
-        raise UserError(f"no local cloud {name!r} is running; there are {names}")
-    under_way = f", but for {clouds[0].name} of a demo under way" if clouds else ""
-    raise UserError(f"no local cloud is running{under_way}: ./run local up starts one")
+        raise UserError(f"local cloud {name!r} is not running: start one with ./run local up")
+    if names:
+        raise UserError(
+            f"the only running local clouds ({names}) belong to running demos: start another one"
+            " with ./run local up, or specify --cloud"
+        )
+    raise UserError("no local cloud is running: start one with ./run local up")
 
 
-def stack_outputs(cloud: Cloud) -> dict[str, str]:
-    """The outputs of the stack that is deployed there; none while it is not, or not yet."""
+def get_stack_outputs(cloud: Cloud) -> dict[str, str]:
+    """Return the outputs of the deployed stack, or an empty dictionary if it is not deployed."""
     try:
         return get_outputs(cloud)
     except ClientError:
         return {}
 
 
-def start_for_demo(*, stop_with_parent: bool) -> Cloud:
-    """Start a cloud beside those of other demos, not on top of them. CloudError."""
-    for number in count(1):
-        folder = LOCAL_FOLDER / (_DEMO if number == 1 else f"{_DEMO}-{number}")
-        with suppress(FolderInUseError):
-            return start(folder, stop_with_parent=stop_with_parent)
-    raise AssertionError("there is always another number")
+def start_demo_cloud(*, stop_with_parent: bool) -> Cloud:
+    """Start a local cloud in a folder that no other cloud is using.
 
+    Args:
+        stop_with_parent: Whether the cloud stops when this process ends.
 
-def mailbox(name: str = "") -> Path | None:
-    """The mailbox of the local cloud of that name, running or not.
-
-    By default that of the one that got a mail last; None if none did.
-    UserError for a name that no cloud here had.
+    Raises:
+        CloudError: The cloud did not start.
     """
-    found = {folder.parent.name: folder for folder in LOCAL_FOLDER.glob("*/mailbox")}
+    for number in count(1):
+        name = _DEMO_FOLDER_NAME if number == 1 else f"{_DEMO_FOLDER_NAME}-{number}"
+        with suppress(FolderInUseError):
+            return start(LOCAL_FOLDER / name, stop_with_parent=stop_with_parent)
+    raise AssertionError("unreachable: count() never ends")
+
+
+def find_mailbox(name: str = "") -> Path | None:
+    """Return the mailbox folder of a local cloud, whether it is running or not.
+
+    Args:
+        name: Name of the cloud. By default, the one that received an email most recently.
+
+    Returns:
+        The folder, or `None` if no name is given and no cloud has received an email.
+
+    Raises:
+        UserError: No cloud with this name has a mailbox.
+    """
+    mailboxes = {folder.parent.name: folder for folder in LOCAL_FOLDER.glob("*/mailbox")}
     if name:
-        if name not in found:
-            names = ", ".join(sorted(found)) or "none"
-            raise UserError(f"no local cloud {name!r} has a mailbox here; {names} have")
-        return found[name]
-    used = [folder for folder in found.values() if any(folder.glob("*.eml"))]
-    return max(used, key=lambda folder: folder.stat().st_mtime, default=None)
+        if name not in mailboxes:
+            names = ", ".join(sorted(mailboxes))
+            hint = f"specify one of {names}" if names else "start one with ./run local up"
+            raise UserError(f"local cloud {name!r} has no mailbox: {hint}")
+        return mailboxes[name]
+    with_emails = [folder for folder in mailboxes.values() if any(folder.glob("*.eml"))]
+    return max(with_emails, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-def use_cloud_credentials(cloud: Cloud) -> None:
-    """Let this process reach the cloud, as `how_to_reach` lets a shell."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(cloud.environment())
-    forget_clients()
+def format_access_instructions(cloud: Cloud) -> str:
+    """Return the shell commands that direct the AWS CLI and boto3 to a local cloud."""
+    variables = cloud.environment()
+    # Any other AWS variable could direct a call to a real account.
+    others = {name for name in os.environ if name.startswith("AWS_")} - set(variables)
+    unset = " ".join(sorted({"AWS_PROFILE", "AWS_SESSION_TOKEN"} | others))
+    exports = (f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+    return "\n".join([f"unset {unset}", *exports])
 
 
-def access_instructions(cloud: Cloud) -> str:
-    """The lines to give a shell whose `aws` and boto3 are to reach the cloud."""
-    exported = cloud.environment()
-    # Any other of these could lead a call past the cloud, to a real account.
-    here = {name for name in os.environ if name.startswith("AWS_")}
-    others = sorted({"AWS_PROFILE", "AWS_SESSION_TOKEN"} | here - set(exported))
-    exports = (f"export {name}={shlex.quote(text)}" for name, text in exported.items())
-    return "\n".join([f"unset {' '.join(others)}", *exports])
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be written from where the user stands."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+def shorten_path(path: Path) -> str:
+    """Return a path relative to the current directory if it is below that directory."""
+    current = Path.cwd()
+    return str(path.relative_to(current) if path.is_relative_to(current) else path)

@@ -1,4 +1,4 @@
-"""Dropping a folder's four files into a local cloud's bucket, and watching what comes of it."""
+"""Upload four files to the bucket of a local cloud and watch the run that they start."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from cli.cloud.live_view import follow
-from cli.cloud.local_cloud import step
-from cli.cloud.results import show_failure, show_mails_about, show_places, show_results
-from cli.cloud.target import stack_outputs, use_cloud_credentials
+from cli.cloud.live_view import watch_execution
+from cli.cloud.local_cloud import show_progress
+from cli.cloud.results import show_failure, show_new_emails, show_output_locations, show_results
+from cli.cloud.target import get_stack_outputs
 from contract.datasets import DATASETS
+from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_OK
 from contract.layout import RAW_PREFIX
 from local.cloud import Cloud
 from local.errors import UserError
@@ -25,35 +26,45 @@ from pipeline.aws.clients import error_code
 from pipeline.aws.executions import execution_arn
 from pipeline.ledger.batch import BatchFile, new_run
 from pipeline.ledger.batch_ledger import Batch, BatchLedger
+from pipeline.ledger.table import LedgerTable
 
-_START_LIMIT = 60.0  # seconds; the function's first start takes some
+_START_TIMEOUT = 60.0  # seconds; includes the cold start of the function
 _POLL_SECONDS = 0.2
-_LONGEST_KEY = 1024  # bytes
+_MAX_KEY_BYTES = 1024
 
 
-class NotStartedError(Exception):
-    """Four valid files came to nothing, which is not for the user to mend."""
+class RunNotStartedError(Exception):
+    """Four valid files started no run, for a reason that the user cannot fix."""
 
 
-def batch_prefix(name: str) -> str:
-    """`raw/<name>/`; UserError for a name that is no single folder's, or too long for S3."""
+def build_batch_prefix(name: str) -> str:
+    """Return the batch prefix `raw/<name>/`.
+
+    Raises:
+        UserError: The name is not a single path segment, or it is too long for an S3 key.
+    """
     if not name or "/" in name or name != name.strip() or name in {".", ".."}:
-        raise UserError(f"{name!r} is no name of a batch: take one word without a slash")
+        raise UserError(f"{name!r} is not a valid batch name: use a single path segment")
     prefix = f"{RAW_PREFIX}{name}/"
-    if any(len(f"{prefix}{dataset.file}".encode()) > _LONGEST_KEY for dataset in DATASETS):
-        raise UserError(f"a batch's name of {len(name):,} letters is too long for S3")
+    if any(len(f"{prefix}{dataset.file}".encode()) > _MAX_KEY_BYTES for dataset in DATASETS):
+        raise UserError(
+            f"the batch name has {len(name):,} characters, too many for an S3 key: use a shorter"
+            " name"
+        )
     return prefix
 
 
-def new_batch_name() -> str:
-    """A name that no other batch has: batches that overlap need prefixes of their own."""
+def generate_batch_name() -> str:
+    """Return a unique batch name: batches that overlap in time need separate prefixes."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
 def upload_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
-    """Put the four files below the prefix; the id of the run that they are to become.
+    """Upload the four files below a batch prefix.
 
-    The run's id comes from keys and versions, so it is known before anything has started.
+    Returns:
+        The ID of the run that they will start. It is derived from their keys and versions, so it
+        is known before the run starts.
     """
     s3 = cloud.client("s3")
     files = {}
@@ -61,82 +72,105 @@ def upload_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
         key = f"{prefix}{dataset.file}"
         path = folder / dataset.file
         with path.open("rb") as content:
-            put = s3.put_object(Bucket=bucket, Key=key, Body=content)
+            response = s3.put_object(Bucket=bucket, Key=key, Body=content)
         size = path.stat().st_size
-        files[dataset.name] = BatchFile(dataset.name, key, put["VersionId"], size, "", "")
+        files[dataset.name] = BatchFile(dataset.name, key, response["VersionId"], size, "", "")
     return new_run(prefix, files, claimed_at="").run_id
 
 
 def upload_and_watch(cloud: Cloud, folder: Path, batch: str, console: Console) -> int:
-    """Drop the files, follow the run that they become, show what it came to.
+    """Upload the four files, watch the run that they start, and show its results.
 
-    0 if it succeeded and was mailed, else 1. UserError where the stack is not deployed, or files
-    were refused.
+    Args:
+        cloud: Local cloud with the deployed stack.
+        folder: Folder with the four input files.
+        batch: Batch name.
+        console: Where to print progress and results.
+
+    Returns:
+        0 if the run succeeded and sent an email, otherwise 1.
+
+    Raises:
+        UserError: The stack is not deployed, or files were rejected.
     """
-    use_cloud_credentials(cloud)
-    names = stack_outputs(cloud)
-    if not names:
-        raise UserError("the stack is not deployed: ./run local up does that")
-    prefix = batch_prefix(batch)
-    known = len(read_emails(cloud.mailbox_folder))
-    where = f"s3://{names['Bucket']}/{prefix} ({cloud.name})"
-    with step(f"dropping four files into {where}", console):
-        run_id = upload_files(cloud, names["BucketName"], folder, prefix)
+    outputs = get_stack_outputs(cloud)
+    if not outputs:
+        raise UserError("the stack is not deployed: deploy it with ./run local up")
+    bucket = outputs["BucketName"]
+    prefix = build_batch_prefix(batch)
+    known_emails = len(read_emails(cloud.mailbox_folder))
+    with show_progress(
+        f"Uploading four files to s3://{bucket}/{prefix} in local cloud {cloud.name}", console
+    ):
+        run_id = upload_files(cloud, bucket, folder, prefix)
     try:
-        execution = watch_run(cloud, names, prefix, run_id, console)
-    except NotStartedError as error:
+        execution = watch_run(cloud, outputs, prefix, run_id, console)
+    except RunNotStartedError as error:
         console.print(str(error), style="bold red", markup=False, highlight=False)
         execution = {}
-    is_good = execution.get("status") == "SUCCEEDED"
-    if is_good:
-        show_results(cloud, names, run_id, console)
-    mails = show_mails_about(cloud, run_id if execution else prefix, known, console)
-    if execution and not is_good:
-        show_failure(cloud, execution, mails, console)
-    show_places(cloud, names["BucketName"], console)
-    return 0 if is_good and mails else 1
+    has_succeeded = execution.get("status") == "SUCCEEDED"
+    if has_succeeded:
+        show_results(cloud, outputs, run_id, console)
+    emails = show_new_emails(cloud, run_id if execution else prefix, known_emails, console)
+    if execution and not has_succeeded:
+        show_failure(cloud, execution, emails, console)
+    show_output_locations(cloud, bucket, console)
+    return EXIT_OK if has_succeeded and emails else EXIT_INTERNAL_ERROR
 
 
 def watch_run(
     cloud: Cloud, outputs: Mapping[str, str], prefix: str, run_id: str, console: Console
 ) -> dict[str, Any]:
-    """Follow the run's execution to its end; what DescribeExecution says of it then.
+    """Watch the execution of a run until it ends.
 
-    If no execution starts: UserError if files were refused, else NotStartedError, both with what is
-    waiting. It asks the ledger, so the process has to be a user of the cloud.
+    Args:
+        cloud: Local cloud with the deployed stack.
+        outputs: Outputs of the stack.
+        prefix: Batch prefix of the run.
+        run_id: The run ID.
+        console: Where to print progress.
+
+    Returns:
+        The response of `DescribeExecution` after the end.
+
+    Raises:
+        UserError: No execution started because files were rejected.
+        RunNotStartedError: No execution started for another reason.
+        WatchTimeoutError: The execution did not end in time.
     """
     stepfunctions = cloud.client("stepfunctions")
     arn = execution_arn(outputs["StateMachineArn"], run_id)
     try:
         Retrying(
-            retry=retry_if_result(lambda is_there: not is_there),
+            retry=retry_if_result(lambda exists: not exists),
             wait=wait_fixed(_POLL_SECONDS),
-            stop=stop_after_delay(_START_LIMIT),
-        )(_is_there, stepfunctions, arn)
+            stop=stop_after_delay(_START_TIMEOUT),
+        )(_execution_exists, stepfunctions, arn)
     except RetryError:
-        batch = BatchLedger(outputs["LedgerTableName"]).batch(prefix)
-        kind = UserError if batch.refused else NotStartedError
-        raise kind(what_is_waiting(batch)) from None
-    return follow(stepfunctions, arn, console)
+        table = LedgerTable(cloud.client("dynamodb"), outputs["LedgerTableName"])
+        batch = BatchLedger(table).get_batch(prefix)
+        error_class = UserError if batch.rejected else RunNotStartedError
+        raise error_class(describe_pending_batch(batch)) from None
+    return watch_execution(stepfunctions, arn, console)
 
 
-def what_is_waiting(batch: Batch) -> str:
-    """Why a batch has not become a run, line by line."""
-    lines = [f"no run has started from {batch.prefix} in {_START_LIMIT:.0f} seconds"]
+def describe_pending_batch(batch: Batch) -> str:
+    """Return the reasons why a batch has started no run, one line for each file."""
+    lines = [f"no run started from {batch.prefix} within {_START_TIMEOUT:.0f} seconds"]
     for dataset in DATASETS:
-        if dataset.name in batch.refused:
-            state = f"refused: {batch.refused[dataset.name].problems}"
+        if dataset.name in batch.rejected:
+            state = f"rejected: {batch.rejected[dataset.name].problems}"
         elif dataset.name in batch.files:
-            state = "there, waiting for the others"
+            state = "valid, waiting for the other files"
         else:
-            state = "not noted"
+            state = "not recorded"
         lines.append(f"{dataset.file}: {state}")
     if batch.claimed:
-        lines.append("claimed, and not yet started: the watchdog will start it")
+        lines.append("the batch is claimed, and the watchdog will start its run")
     return "\n".join(lines)
 
 
-def _is_there(stepfunctions: Any, arn: str) -> bool:
+def _execution_exists(stepfunctions: Any, arn: str) -> bool:
     try:
         stepfunctions.describe_execution(executionArn=arn)
     except ClientError as error:

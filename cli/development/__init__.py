@@ -1,1 +1,1 @@
-"""The commands for people who change this project."""
+"""The commands for developers of this project."""

@@ -1,4 +1,4 @@
-"""`./run test`: linters, types and tests."""
+"""Run the linters, the type checker, and the tests."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.errors import UserError
-from local.spark.java import java_home
+from local.spark.java import find_java_home
 
-PROJECT = Path(__file__).resolve().parents[2]
-CLUSTER_SOURCE = ("src/contract", "src/spark")
+_PROJECT = Path(__file__).resolve().parents[2]
+_CLUSTER_SOURCES = ("src/contract", "src/spark")
 
-LINTERS: tuple[Sequence[str], ...] = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy",),
-    ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *CLUSTER_SOURCE),
-)
+LINT = "lint"
 SPARK4 = "spark4"
-PARTS = {
-    "lint": (),
+SUITES = {
+    LINT: (),
     "contract": ("tests/contract", "tests/oracle"),
     "cli": ("tests/cli",),
     "functional": ("tests/functional",),
@@ -32,52 +27,74 @@ PARTS = {
     "local": ("tests/local",),
     SPARK4: ("tests/spark",),
 }
+"""The paths that pytest runs for each suite."""
+
+_LINTERS: tuple[Sequence[str], ...] = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("mypy",),
+    ("lint-imports", "--no-logo"),
+    ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *_CLUSTER_SOURCES),
+)
 
 
-def run_checks(part: str, more: Sequence[str] = ()) -> int:
-    """Run a part, or everything but `spark4`; the exit code of the first thing that fails.
+def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:
+    """Run one suite, or the linters and all tests.
 
-    `more` are further arguments for pytest.
+    Args:
+        suite: A key of `SUITES`. If it is empty, everything except `spark4` runs.
+        pytest_arguments: Extra arguments for pytest.
+
+    Returns:
+        The exit code of the first command that failed, or 0.
+
+    Raises:
+        UserError: The suite does not exist, or no suitable Java was found.
     """
-    if part and part not in PARTS:
-        raise UserError(f"no part {part!r}; there are {', '.join(PARTS)}")
-    if part in ("", "lint"):
-        for linter in LINTERS:
+    if suite and suite not in SUITES:
+        raise UserError(f"unknown test suite {suite!r}: choose one of {', '.join(SUITES)}")
+    if suite in ("", LINT):
+        for linter in _LINTERS:
             print(f"run: {' '.join(linter)}", flush=True)
-            code = _run([str(Path(sys.executable).parent / linter[0]), *linter[1:]])
-            if code != 0:
-                return code
-    if part == "lint":
+            exit_code = _run([str(Path(sys.executable).parent / linter[0]), *linter[1:]])
+            if exit_code != 0:
+                return exit_code
+    if suite == LINT:
         return 0
-    python = _spark4_python() if part == SPARK4 else sys.executable
-    return _run([python, "-m", "pytest", *(PARTS[part] if part else ("tests",)), *more])
+    python = _prepare_spark4_environment() if suite == SPARK4 else sys.executable
+    paths = SUITES[suite] if suite else ("tests",)
+    return _run([python, "-m", "pytest", *paths, *pytest_arguments])
 
 
-def _spark4_python() -> str:
-    """The Python of an environment like ours with Spark 4, made and filled where it is not yet.
+def _prepare_spark4_environment() -> str:
+    """Return the Python of an environment with Spark 4, which is created if it does not exist.
 
-    UserError without a complete Java: Spark 4 asks for a module that the one from pip lacks.
+    Raises:
+        UserError: The Java of this machine lacks a module that Spark 4 needs, as the Java that pip
+            installs does.
     """
-    if "jdk.incubator.vector" not in _java_modules():
-        raise UserError("Spark 4 needs a complete Java 17; install one and name it in JAVA_HOME")
-    environment = PROJECT / ".venv-spark4"
+    if "jdk.incubator.vector" not in _list_java_modules():
+        raise UserError(
+            "Spark 4 needs a complete Java 17: install one and set JAVA_HOME to its folder"
+        )
+    environment = _PROJECT / ".venv-spark4"
     python = environment / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
     if not python.exists():
-        print("run: making .venv-spark4 (once; this takes a minute or two)", flush=True)
+        print("run: creating .venv-spark4 (once; takes a minute or two)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     for group in ("build", SPARK4):
-        file = PROJECT / "requirements" / f"{group}.txt"
+        file = _PROJECT / "requirements" / f"{group}.txt"
         subprocess.run([*install, "--require-hashes", "-r", str(file)], check=True)
     return str(python)
 
 
-def _java_modules() -> str:
-    java = java_home() / "bin" / "java"
-    listed = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=True)
-    return listed.stdout
+def _list_java_modules() -> str:
+    java = find_java_home() / "bin" / "java"
+    result = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=True)
+    return result.stdout
 
 
 def _run(command: Sequence[str]) -> int:
-    environment = os.environ | {"JAVA_HOME": str(java_home())}
-    return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
+    environment = os.environ | {"JAVA_HOME": str(find_java_home())}
+    return subprocess.run(command, cwd=_PROJECT, env=environment, check=False).returncode

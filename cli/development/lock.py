@@ -1,4 +1,4 @@
-"""Writing the lock files from the short lists of what is wanted."""
+"""Write the lock files from the lists of direct dependencies."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = PROJECT / "requirements"
-SOURCE = PROJECT / "src"
-UV = Path(sys.executable).parent / "uv"
-GROUPS = ("build", "run", "cloud", "test", "spark4")
-"""In the order in which they look at one another's lock files."""
-OLDEST_PYTHON = "3.11"
+_PROJECT = Path(__file__).resolve().parents[2]
+_REQUIREMENTS = _PROJECT / "requirements"
+_LAMBDA_SOURCE = _PROJECT / "src"
+_UV = Path(sys.executable).parent / "uv"
+# Each group may be constrained by the lock files of the groups before it.
+_GROUPS = ("build", "run", "cloud", "test", "spark4")
+_OLDEST_PYTHON = "3.11"
 
 
-def lock(upgrade: bool) -> None:
-    """Pin every package of every group with its hashes, for all platforms and Pythons.
+def write_lock_files(upgrade: bool) -> None:
+    """Lock every dependency group with hashes, for all platforms and Python versions.
 
-    Without `upgrade` what is pinned already stays as it is.
+    Args:
+        upgrade: Whether to upgrade packages that are already locked. Otherwise they keep their
+            versions.
     """
-    more = ["--upgrade"] if upgrade else []
-    for group in GROUPS:
-        _compile(REQUIREMENTS, [f"{group}.in", "--output-file", f"{group}.txt", *more])
-    lambdas = ["../requirements/lambda.in", "--output-file", "requirements.txt"]
-    _compile(SOURCE, [*lambdas, *more])
+    options = ["--upgrade"] if upgrade else []
+    for group in _GROUPS:
+        _compile(_REQUIREMENTS, [f"{group}.in", "--output-file", f"{group}.txt", *options])
+    lambda_files = ["../requirements/lambda.in", "--output-file", "requirements.txt"]
+    _compile(_LAMBDA_SOURCE, [*lambda_files, *options])
 
 
 def _compile(folder: Path, arguments: Sequence[str]) -> None:
-    command = [str(UV), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
-    command += ["--python-version", OLDEST_PYTHON, "--no-annotate"]
+    command = [str(_UV), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--python-version", _OLDEST_PYTHON, "--no-annotate"]
     command += ["--custom-compile-command", "./run lock"]
     subprocess.run([*command, *arguments], cwd=folder, check=True)

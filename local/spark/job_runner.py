@@ -1,4 +1,4 @@
-"""Running the two Spark jobs side by side on plain folders."""
+"""Run the two Spark jobs in parallel on plain folders."""
 
 from __future__ import annotations
 
@@ -21,108 +21,158 @@ from local.spark import spark_settings
 from local.spark.input_folder import check_folder
 from pipeline.release.spark_package import ENTRY_POINTS, KPIS, write_spark_package
 
-# Variables that would lead Spark to another installation, configuration or source than ours.
-_FOREIGN = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "PYTHONPATH", "PYSPARK_SUBMIT_ARGS")
+# Variables that would point Spark to another installation, configuration, or source code.
+_IGNORED_VARIABLES = (
+    "SPARK_HOME",
+    "SPARK_CONF_DIR",
+    "HADOOP_CONF_DIR",
+    "PYTHONPATH",
+    "PYSPARK_SUBMIT_ARGS",
+)
+_GLOB_CHARACTERS = "*?[]{}\\"
 
-_PATTERN_CHARACTERS = "*?[]{}\\"
-
-OnStep = Callable[[str, int, int, str], None]
-"""Called with a job's name, the step begun, the number of steps, and what the step does."""
+ProgressCallback = Callable[[str, int, int, str], None]
+"""Called when a phase of a job begins: job name, phase, number of phases, description."""
 
 
 @dataclass(frozen=True)
 class JobsRequest:
-    """Which files to read, where to write, and with how much of the machine."""
+    """The input, output, and options of one run of both jobs.
 
-    source: Path
-    output: Path
+    Attributes:
+        input_folder: Folder that contains the four input files.
+        output_folder: Folder to write to.
+        run_id: The run ID.
+        memory: Driver memory of each job, in Spark notation, such as `2g`.
+        personal_data: Whether `user_metrics` contains personal data.
+    """
+
+    input_folder: Path
+    output_folder: Path
     run_id: str
     memory: str
     personal_data: bool = False
 
-    def arguments(self, job: str) -> list[str]:
-        """The job's own arguments."""
-        root, folder = (f"file://{path.resolve()}" for path in (self.output, self.source))
-        arguments = ["--input", folder, "--output", root, "--run-id", self.run_id]
+    def job_arguments(self, job: str) -> list[str]:
+        """Return the command-line arguments of a job."""
+        input_uri = f"file://{self.input_folder.resolve()}"
+        output_uri = f"file://{self.output_folder.resolve()}"
+        arguments = ["--input", input_uri, "--output", output_uri, "--run-id", self.run_id]
         if job == KPIS and self.personal_data:
             arguments.append("--personal-data")
         return arguments
 
     @property
     def input_bytes(self) -> int:
-        """The size of the four files together."""
-        return sum((self.source / dataset.file).stat().st_size for dataset in DATASETS)
+        """The total size of the four input files."""
+        return sum((self.input_folder / dataset.file).stat().st_size for dataset in DATASETS)
 
-    def log(self, job: str) -> Path:
-        """Where everything that the job says is kept."""
-        return self.output / "logs" / self.run_id / f"{job}.log"
+    @property
+    def log_folder(self) -> Path:
+        """The folder with the complete logs of both jobs."""
+        return self.output_folder / "logs" / self.run_id
+
+    def log_file(self, job: str) -> Path:
+        """Return the path of the complete log of a job."""
+        return self.log_folder / f"{job}.log"
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended.
+
+    Attributes:
+        exit_code: The exit code of the process.
+        last_message: The last message of the job itself, without those of Spark.
+    """
+
+    exit_code: int
+    last_message: str
 
 
 @dataclass
-class _Job:
-    """One running job; `last_words` is the last thing that it said itself, not Spark."""
-
+class _RunningJob:
     name: str
     process: subprocess.Popen[str]
-    log: Path
-    last_line: str = ""
+    log_file: Path
+    last_message: str = ""
 
-    def listen(self, on_step: OnStep) -> None:
-        """Keep all that the job says in its log, and pass on the steps that it begins."""
-        own = re.compile(rf"\b{self.name}: (?:\[(\d+)/(\d+)\] )?(.*)")
-        with self.log.open("w", encoding="utf-8") as log:
+    def follow_output(self, on_progress: ProgressCallback) -> None:
+        """Copy the output of the job to its log file and report the phases that begin."""
+        own_message = re.compile(rf"\b{self.name}: (?:\[(\d+)/(\d+)\] )?(.*)")
+        with self.log_file.open("w", encoding="utf-8") as log:
             for line in self.process.stdout or ():
                 log.write(line)
                 log.flush()
-                said = own.search(line)
-                if said and said[1]:
-                    on_step(self.name, int(said[1]), int(said[2]), said[3])
-                elif said:
-                    self.last_line = said[3]
+                match = own_message.search(line)
+                if match and match[1]:
+                    on_progress(self.name, int(match[1]), int(match[2]), match[3])
+                elif match:
+                    self.last_message = match[3]
 
 
 def check_request(request: JobsRequest) -> list[str]:
-    """What is odd but harmless about the files.
+    """Validate a request and its input files before anything starts.
 
-    UserError, with every problem of every file, before anything is started.
+    Returns:
+        The warnings about the input files.
+
+    Raises:
+        UserError: The request is invalid or files are missing or invalid. The message lists every
+            problem of every file.
     """
     if not is_run_id(request.run_id):
         raise UserError(
-            f"{request.run_id!r} is no run id: 1 to 80 letters, digits, dots, dashes, underscores"
+            f"{request.run_id!r} is not a valid run ID: use 1 to 80 letters, digits, dots, hyphens,"
+            " and underscores, starting with a letter or digit"
         )
-    for path in (request.source, request.output):
-        if set(str(path.resolve())) & set(_PATTERN_CHARACTERS):
+    for path in (request.input_folder, request.output_folder):
+        if set(str(path.resolve())) & set(_GLOB_CHARACTERS):
             raise UserError(
-                f"{path}: Spark reads {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern; "
-                "take another folder"
+                f"{path}: Spark treats {' '.join(_GLOB_CHARACTERS)} in a path as wildcards;"
+                " choose a path without them"
             )
-    warnings = check_folder(request.source)
+    warnings = check_folder(request.input_folder)
     if any(
-        (request.output / job_report_key(job, request.run_id)).exists()
+        (request.output_folder / job_report_key(job, request.run_id)).exists()
         for job in (TRANSFORMATION_JOB, KPI_JOB)
     ):
-        raise UserError(f"{request.output} has a run {request.run_id}; take another --run-id")
+        raise UserError(
+            f"{request.output_folder} already contains run {request.run_id}: choose another"
+            " --run-id"
+        )
     return warnings
 
 
-def run_jobs(request: JobsRequest, on_step: OnStep) -> dict[str, tuple[int, str]]:
-    """Run both jobs to their ends; each job's exit code and last words, by its name.
+def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> dict[str, JobResult]:
+    """Run both jobs in parallel until both have ended.
 
-    Whatever ends this call early ends both jobs too.
+    If an exception ends this call early, it also terminates both jobs.
+
+    Args:
+        request: A request that `check_request` has accepted.
+        on_progress: Called when a phase of a job begins, from the thread of that job.
+
+    Returns:
+        The results, by job name.
+
+    Raises:
+        UserError: The output folder is not writable, or no Java was found.
     """
     with tempfile.TemporaryDirectory(prefix="rental-kpi-") as folder, ExitStack() as running:
         package = Path(folder) / "jobs.zip"
         write_spark_package(package)
         jobs = []
         for name, entry_point in ENTRY_POINTS.items():
-            command = spark_submit(package, request.memory, request.input_bytes)
-            log = request.log(name)
+            command = spark_submit_command(package, request.memory, request.input_bytes)
             try:
-                log.parent.mkdir(parents=True, exist_ok=True)
+                request.log_folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(f"{request.output} cannot be written: {error.strerror}") from None
+                raise UserError(
+                    f"cannot write to {request.output_folder}: {error.strerror}"
+                ) from None
             process = subprocess.Popen(
-                [*command, str(entry_point), *request.arguments(name)],
+                [*command, str(entry_point), *request.job_arguments(name)],
                 env=spark_environment(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -132,20 +182,30 @@ def run_jobs(request: JobsRequest, on_step: OnStep) -> dict[str, tuple[int, str]
                 errors="replace",
                 start_new_session=True,
             )
-            running.callback(_end, process)
-            jobs.append(_Job(name, process, log))
-        readers = [Thread(target=job.listen, args=(on_step,), daemon=True) for job in jobs]
+            running.callback(_kill_process_group, process)
+            jobs.append(_RunningJob(name, process, request.log_file(name)))
+        readers = [
+            Thread(target=job.follow_output, args=(on_progress,), daemon=True) for job in jobs
+        ]
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join()
-        return {job.name: (job.process.wait(), job.last_line) for job in jobs}
+        return {job.name: JobResult(job.process.wait(), job.last_message) for job in jobs}
 
 
-def spark_submit(package: Path, memory: str, input_bytes: int) -> Sequence[str]:
-    """The command that runs an entry point with a Spark inside one process of this machine."""
-    settings = spark_settings.on_one_machine(os.cpu_count() or 1)
-    settings["spark.driver.extraJavaOptions"] = " ".join(spark_settings.java_options(input_bytes))
+def spark_submit_command(package: Path, memory: str, input_bytes: int) -> Sequence[str]:
+    """Return the command that runs an entry point with Spark in a single local process.
+
+    The caller appends the entry point and its arguments.
+
+    Args:
+        package: Zip archive with the modules that the jobs import.
+        memory: Driver memory, in Spark notation.
+        input_bytes: Total size of the input. Determines the JVM options.
+    """
+    settings = spark_settings.single_machine_settings(os.cpu_count() or 1)
+    settings["spark.driver.extraJavaOptions"] = " ".join(spark_settings.jvm_options(input_bytes))
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", "local[*]"]
     command += ["--driver-memory", memory, "--py-files", str(package)]
     for key, value in settings.items():
@@ -154,13 +214,19 @@ def spark_submit(package: Path, memory: str, input_bytes: int) -> Sequence[str]:
 
 
 def spark_environment() -> dict[str, str]:
-    """The environment of a Spark process: our Java, our Python, our Spark. NoJavaError."""
-    environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    return environment | spark_settings.environment()
+    """Return the environment of a Spark process: this project's Java, Python, and Spark.
+
+    Raises:
+        UserError: No Java was found.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _IGNORED_VARIABLES
+    }
+    return environment | spark_settings.environment_variables()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End the process and all that it started; one that has ended already is left alone."""
+def _kill_process_group(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its child processes, unless it has already exited."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
