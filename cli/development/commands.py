@@ -1,0 +1,79 @@
+"""The commands for developers: `test`, `bench`, `lock`, and `dictionary`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bench.cold_import import bench_cold_import
+from bench.jobs import bench_jobs
+from cli.console import console
+from cli.development import checks
+from cli.development.data_dictionary import write_data_dictionary
+from cli.development.lock import write_lock_files
+
+_PANEL = "Development"
+
+_bench_app = typer.Typer(
+    no_args_is_help=True, help="Measure performance relative to a baseline on this machine."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command("test", context_settings={"ignore_unknown_options": True}, rich_help_panel=_PANEL)(
+        run_tests
+    )
+    app.command(rich_help_panel=_PANEL)(lock)
+    app.command(rich_help_panel=_PANEL)(dictionary)
+    app.add_typer(_bench_app, name="bench", rich_help_panel=_PANEL)
+
+
+def run_tests(
+    suite: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SUITE]",
+            help=f"One of {', '.join(checks.SUITES)}. Default: all suites except {checks.SPARK4}.",
+        ),
+    ] = "",
+    pytest_arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PYTEST_ARGS]...", help="Extra pytest arguments."),
+    ] = None,
+) -> None:
+    """Run the linters and all tests, or a single test suite."""
+    sys.exit(checks.run_checks(suite, pytest_arguments or []))
+
+
+@_bench_app.command("jobs")
+def bench_spark_jobs(
+    rentals: Annotated[int, typer.Option(min=1, help="Number of rentals in the input.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of runs of each program.")] = 3,
+) -> None:
+    """Measure the Spark jobs relative to a plain copy of the same files."""
+    bench_jobs(rentals, rounds, console)
+
+
+@_bench_app.command("cold-import")
+def bench_lambda_imports(
+    rounds: Annotated[int, typer.Option(min=1, help="Number of imports of each module.")] = 5,
+) -> None:
+    """Measure the cold import of each Lambda function relative to boto3, and the package size."""
+    bench_cold_import(rounds, console)
+
+
+def lock(
+    upgrade: Annotated[
+        bool, typer.Option(help="Upgrade all packages to the latest allowed versions.")
+    ] = False,
+) -> None:
+    """Update the lock files from requirements/*.in."""
+    write_lock_files(upgrade)
+
+
+def dictionary() -> None:
+    """Regenerate docs/data-dictionary.md from the contract."""
+    write_data_dictionary()

@@ -1,0 +1,136 @@
+"""The commands of the Spark jobs: `jobs`, `sample`, and `package`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli import summary
+from cli.console import console, print_message
+from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
+from local.errors import UserError
+from local.spark.job_runner import JobResult, JobsRequest, check_request, run_jobs
+from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
+from sample_data import write_sample
+
+_PANEL = "Spark jobs"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    for command in (jobs, sample, package):
+        app.command(rich_help_panel=_PANEL)(command)
+
+
+def jobs(
+    input_folder: Annotated[
+        Path, typer.Argument(metavar="INPUT_DIR", help="Folder with the four CSV files.")
+    ],
+    output_folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUTPUT_DIR", help="Folder to write to. Each run gets its own subdirectories."
+        ),
+    ],
+    run_id: Annotated[
+        str, typer.Option(metavar="ID", help="Run ID. Default: the current UTC time.")
+    ] = "",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Driver memory of each job, in Spark notation.")
+    ] = "2g",
+    personal_data: Annotated[
+        bool, typer.Option(help="Include names and email addresses in user_metrics.")
+    ] = False,
+) -> None:
+    """Run both Spark jobs on local files and show the KPIs."""
+    run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    request = JobsRequest(input_folder, output_folder, run_id, memory, personal_data)
+    for warning in check_request(request):
+        print_message(f"warning: {warning}")
+    results = _run_with_progress(request)
+    _exit_on_failure(request, results)
+    summary.show_summary(output_folder, run_id, console)
+    console.print(f"\nRun {run_id} is complete.", highlight=False)
+    for title, path in (("Output", output_folder), ("Logs", request.log_folder)):
+        console.print(f"  {title + ':':7} {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def sample(
+    output_folder: Annotated[
+        Path, typer.Argument(metavar="OUTPUT_DIR", help="Folder to write the files to.")
+    ],
+    rentals: Annotated[int, typer.Option(min=1, help="Number of rentals.")],
+    error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of corrupted rows, from 0 to 1.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:
+    """Generate sample data: the four CSV files at any size."""
+    write_sample(output_folder, rentals, error_rate, seed)
+    console.print(
+        f"Generated {rentals:,} rentals with users, vehicles, and locations in {output_folder}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def package(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="Zip file to write.")],
+) -> None:
+    """Build the zip file with the modules of the Spark jobs."""
+    write_spark_package(target)
+
+
+def _run_with_progress(request: JobsRequest) -> dict[str, JobResult]:
+    """Run both jobs and show their progress, as bars on a terminal and as lines otherwise."""
+    with Progress(
+        TextColumn("{task.fields[job]:20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        bars = {
+            job: progress.add_task("starting Spark", job=job, total=None) for job in ENTRY_POINTS
+        }
+
+        def on_progress(job: str, phase: int, phase_count: int, description: str) -> None:
+            progress.update(
+                bars[job], completed=phase - 1, total=phase_count, description=description
+            )
+            if progress.disable:
+                console.print(f"{job} [{phase}/{phase_count}] {description}", markup=False)
+
+        results = run_jobs(request, on_progress)
+        for job, result in results.items():
+            if result.exit_code == EXIT_OK:
+                total = progress.tasks[bars[job]].total
+                progress.update(bars[job], completed=total, description="done")
+            else:
+                description = f"failed with exit code {result.exit_code}"
+                progress.update(bars[job], description=description)
+    return results
+
+
+def _exit_on_failure(request: JobsRequest, results: dict[str, JobResult]) -> None:
+    failed = {job: result for job, result in results.items() if result.exit_code != EXIT_OK}
+    if not failed:
+        return
+    # Both jobs read the same files, so they often report the same problem.
+    input_problems = dict.fromkeys(
+        result.last_message for result in failed.values() if result.exit_code == EXIT_INVALID_INPUT
+    )
+    if input_problems:
+        raise UserError("\n".join(input_problems))
+    for job, result in failed.items():
+        print_message(f"{job} failed with exit code {result.exit_code}: {result.last_message}")
+        print_message(f"complete log: {request.log_file(job)}")
+    sys.exit(EXIT_INTERNAL_ERROR)
