@@ -1,4 +1,4 @@
-"""`docs/architecture.md`: the parts of the page that are generated from the sources."""
+"""The parts of the pages in `docs/` that are generated from the sources."""
 
 from __future__ import annotations
 
@@ -11,26 +11,50 @@ from cli.development.diagrams.imports import (
     source_imports_diagram,
 )
 from cli.development.diagrams.state_machine import state_machine_diagram
-from cli.development.diagrams.template import data_access_table, triggers_diagram
+from cli.development.diagrams.template import (
+    data_access_table,
+    outputs_table,
+    parameters_table,
+    triggers_diagram,
+)
 from local.errors import UserError
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
-SECTIONS: Mapping[str, Callable[[], str]] = {
-    "triggers": triggers_diagram,
-    "state-machine": state_machine_diagram,
-    "data-access": data_access_table,
-    "source-imports": source_imports_diagram,
-    "local-imports": local_imports_diagram,
-    "folders": folder_table,
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "architecture.md": {
+        "triggers": triggers_diagram,
+        "state-machine": state_machine_diagram,
+        "data-access": data_access_table,
+        "source-imports": source_imports_diagram,
+        "local-imports": local_imports_diagram,
+        "folders": folder_table,
+    },
+    "deployment.md": {
+        "parameters": parameters_table,
+        "outputs": outputs_table,
+    },
 }
-"""The generated sections of the page, by the name in their markers."""
+"""The generated sections of each page in `docs/`, by the name in their markers."""
 
 
-def write_architecture() -> None:
-    """Update the generated sections of the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(update_sections(page, SECTIONS), encoding="utf-8")
+def write_diagrams() -> None:
+    """Update the generated sections of all pages."""
+    for name in PAGES:
+        (DOCS / name).write_text(updated_page(name), encoding="utf-8")
+
+
+def updated_page(name: str) -> str:
+    """Return the text of a page in `docs/` with its sections generated again.
+
+    Raises:
+        UserError: The page does not have one pair of markers for each of its sections.
+    """
+    page = (DOCS / name).read_text(encoding="utf-8")
+    try:
+        return update_sections(page, PAGES[name])
+    except ValueError as error:
+        raise UserError(f"docs/{name}: {error}") from error
 
 
 def update_sections(page: str, sections: Mapping[str, Callable[[], str]]) -> str:
@@ -41,15 +65,15 @@ def update_sections(page: str, sections: Mapping[str, Callable[[], str]]) -> str
         sections: Functions that return the text of a section, by the name in its markers.
 
     Raises:
-        UserError: The page does not have exactly one pair of markers for a section.
+        ValueError: The page does not have exactly one pair of markers for a section.
     """
     for name, generate in sections.items():
         begin, end = f"<!-- begin generated: {name} -->", f"<!-- end generated: {name} -->"
         before, _, rest = page.partition(begin)
         if rest.count(end) != 1 or begin in rest:
-            raise UserError(
-                f"{PAGE.name} needs one section {name!r}: write the line {begin} and, below it, "
-                f"the line {end} where the section belongs"
+            raise ValueError(
+                f"the page needs one section {name!r}: write the line {begin} and, below it, the "
+                f"line {end} where the section belongs"
             )
         _, _, after = rest.partition(end)
         page = f"{before}{begin}\n\n{generate()}\n\n{end}{after}"

@@ -1,4 +1,4 @@
-"""The commands for developers: `test`, `bench`, `lock`, and `dictionary`."""
+"""The commands for developers: `test`, `bench`, `lock`, `dictionary`, and `diagrams`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.cold_import import bench_cold_import
 from bench.jobs import bench_jobs
 from cli.console import console
 from cli.development import checks
+from cli.development.architecture import write_diagrams
 from cli.development.data_dictionary import write_data_dictionary
 from cli.development.lock import write_lock_files
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     )
     app.command(rich_help_panel=_PANEL)(lock)
     app.command(rich_help_panel=_PANEL)(dictionary)
+    app.command(rich_help_panel=_PANEL)(diagrams)
     app.add_typer(_bench_app, name="bench", rich_help_panel=_PANEL)
 
 
@@ -35,13 +37,13 @@ def run_tests(
     suite: Annotated[
         str,
         typer.Argument(
-            metavar="[SUITE]",
+            metavar="SUITE",
             help=f"One of {', '.join(checks.SUITES)}. Default: all suites except {checks.SPARK4}.",
         ),
     ] = "",
     pytest_arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PYTEST_ARGS]...", help="Extra pytest arguments."),
+        typer.Argument(metavar="PYTEST_ARGS", help="Extra pytest arguments."),
     ] = None,
 ) -> None:
     """Run the linters and all tests, or a single test suite."""
@@ -77,3 +79,8 @@ def lock(
 def dictionary() -> None:
     """Regenerate docs/data-dictionary.md from the contract."""
     write_data_dictionary()
+
+
+def diagrams() -> None:
+    """Regenerate the diagrams and tables in docs/ from the sources."""
+    write_diagrams()

@@ -1,4 +1,4 @@
-"""The resources of `template.yaml`: what triggers what, and who reads and writes which data."""
+"""`template.yaml` as a diagram of what triggers what, and as tables of its other parts."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class Template:
         # only for the commands that need it.
         parse = importlib.import_module("samcli.yamlhelper").yaml_parse
         self._folder = path.parent
-        self.resources: Mapping[str, Mapping[str, Any]] = parse(path.read_text("utf-8"))[
-            "Resources"
-        ]
+        content: Mapping[str, Any] = parse(path.read_text(encoding="utf-8"))
+        self.parameters: Mapping[str, Mapping[str, Any]] = content["Parameters"]
+        self.resources: Mapping[str, Mapping[str, Any]] = content["Resources"]
+        self.outputs: Mapping[str, Mapping[str, Any]] = content["Outputs"]
 
     def of_type(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the logical IDs and properties of the resources of a type."""
@@ -127,6 +128,26 @@ def data_access_table() -> str:
         if reads or writes:
             rows.append((f"`{name}`", code(reads), code(writes)))
     return table(("resource", "reads", "writes"), rows)
+
+
+def parameters_table() -> str:
+    """Return a table of the parameters with their defaults and descriptions."""
+    rows = [
+        (
+            f"`{name}`",
+            f"`{parameter['Default']}`" if "Default" in parameter else "required",
+            parameter["Description"].strip(),
+        )
+        for name, parameter in Template().parameters.items()
+    ]
+    return table(("parameter", "default", "description"), rows)
+
+
+def outputs_table() -> str:
+    """Return a table of the outputs with their descriptions."""
+    outputs = Template().outputs.items()
+    rows = [(f"`{name}`", output["Description"].strip()) for name, output in outputs]
+    return table(("output", "description"), rows)
 
 
 def _details(properties: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The generated parts of `docs/architecture.md`: current, valid, and complete."""
+"""The generated parts of the pages in `docs/`: current, valid, and complete."""
 
 from __future__ import annotations
 
@@ -9,22 +9,36 @@ from collections.abc import Callable
 
 import pytest
 
-from cli.development.architecture import PAGE, SECTIONS, update_sections
-from cli.development.diagrams.imports import folder_table, source_imports_diagram
+from cli.development.architecture import DOCS, PAGES, update_sections, updated_page
+from cli.development.diagrams.imports import (
+    folder_table,
+    local_imports_diagram,
+    source_imports_diagram,
+)
 from cli.development.diagrams.mermaid import Edge, Group, Node, flowchart
 from cli.development.diagrams.state_machine import DEFINITION, state_machine_diagram
-from cli.development.diagrams.template import Template, data_access_table, triggers_diagram
-from local.errors import UserError
+from cli.development.diagrams.template import (
+    Template,
+    data_access_table,
+    outputs_table,
+    parameters_table,
+    triggers_diagram,
+)
 
-DIAGRAMS = [section for section in SECTIONS.values() if section().startswith("```mermaid")]
+DIAGRAMS = [
+    local_imports_diagram,
+    source_imports_diagram,
+    state_machine_diagram,
+    triggers_diagram,
+]
 ARROW = re.compile(r' {4}(?P<source>\w+) (-->|-\.->)(\|"[^"]*"\|)? (?P<target>\w+)')
 NODE = re.compile(r' +(?P<node>n_\w+)[\[({]+"(?P<label>[^"]+)"[\])}]+')
 GROUP = re.compile(r' +subgraph (?P<node>n_\w+)\["[^"]+"\]')
 
 
-def test_architecture_page_is_up_to_date() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert page == update_sections(page, SECTIONS), (
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_sections_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == updated_page(name), (
         "The template, the state machine, or an import changed: run `./run diagrams`"
     )
 
@@ -97,6 +111,17 @@ def test_data_access_table_lists_what_the_jobs_write() -> None:
     assert "`kpi_output/`" in writes
 
 
+def test_parameter_and_output_tables_have_one_complete_row_for_each() -> None:
+    template = Template()
+    for text, names in (
+        (parameters_table(), template.parameters),
+        (outputs_table(), template.outputs),
+    ):
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+        assert [row[0] for row in rows] == [f"`{name}`" for name in names]
+        assert all(all(row) for row in rows)
+
+
 def test_import_diagram_has_no_arrow_against_the_layers() -> None:
     arrows = _arrows(source_imports_diagram())
     assert ("handlers", "pipeline_intake") in arrows
@@ -126,7 +151,7 @@ def test_sections_are_replaced_and_other_text_stays() -> None:
     ],
 )
 def test_missing_or_repeated_markers_are_reported(page: str) -> None:
-    with pytest.raises(UserError, match="needs one section 'a'"):
+    with pytest.raises(ValueError, match="needs one section 'a'"):
         update_sections(page, {"a": lambda: "new"})
 
 
