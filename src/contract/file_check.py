@@ -61,7 +61,7 @@ class FileCheck:
     Attributes:
         header: The header; `None` if the file has problems.
         problems: The reasons to reject the file.
-        warnings: What is unexpected about the file but no reason to reject it.
+        warnings: The unexpected properties that are no reason to reject the file.
     """
 
     header: Header | None

@@ -85,7 +85,7 @@ def run_report_key(run_id: str, name: str) -> str:
 
 
 def step_logs_prefix(cluster_id: str, step_id: str) -> str:
-    """Return the prefix of a step's EMR logs, as set by the state machine's LogUri."""
+    """Return the prefix of a step's EMR logs, which is below the LogUri of the state machine."""
     return f"logs/emr/{cluster_id}/steps/{step_id}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-NO_ACCEPTED_RENTAL = "no accepted rentals: every row of rental_transactions.csv was rejected"
+NO_ACCEPTED_RENTALS = "no accepted rentals: every row of rental_transactions.csv was rejected"
 _MONEY = re.compile(r"[0-9]+\.[0-9]{2}")
 
 

@@ -16,7 +16,7 @@ from contract.layout import is_run_id, job_report_key, join_uri
 from spark import storage
 from spark.errors import InputError
 from spark.reading.csv_reader import NOT_UTF8
-from spark.session import spark_session
+from spark.session import get_spark_session
 
 
 class JobArgumentParser(argparse.ArgumentParser):
@@ -92,7 +92,7 @@ def run_job(
     logging.getLogger("py4j").setLevel(logging.WARNING)
     log = logging.getLogger(parser.prog)
     options = parser.parse_args(arguments)
-    spark = spark_session(f"{parser.prog} {options.run_id}")
+    spark = get_spark_session(f"{parser.prog} {options.run_id}")
     try:
         job(spark, options)
     except Exception as error:  # This is the outermost handler: any error ends the job.

@@ -1,5 +1,6 @@
 """Spark job that computes the KPI tables from the accepted rentals of a batch.
 
+Usage:
     spark-submit --py-files jobs.zip kpis.py --input URI --output URI --run-id ID [--personal-data]
     spark-submit --py-files jobs.zip kpis.py --input URI --output URI --run-id ID --curated
 
@@ -27,7 +28,7 @@ from contract.kpi_tables import (
     VEHICLE_METRICS,
     KpiTable,
 )
-from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, format_money
+from contract.reports import NO_ACCEPTED_RENTALS, KpiReport, TableTotals, format_money
 from spark import kpi_tables, storage
 from spark.cleaning.rows import select_accepted, validated
 from spark.errors import InputError
@@ -72,7 +73,7 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
     report = KpiReport(
         run_id=run_id,
         tables=totals,
-        problem=None if _require_equal_totals(totals) else NO_ACCEPTED_RENTAL,
+        problem=None if _require_equal_totals(totals) else NO_ACCEPTED_RENTALS,
     )
     storage.write_text(spark, report_uri, report.to_json())
 

@@ -18,7 +18,7 @@ SETTINGS = {
 }
 
 
-def spark_session(name: str) -> SparkSession:
+def get_spark_session(name: str) -> SparkSession:
     """Return the session. spark-submit sets the master, the memory, and the file systems."""
     builder = SparkSession.builder.appName(name)
     for key, value in SETTINGS.items():

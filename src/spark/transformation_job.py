@@ -1,6 +1,7 @@
 """Spark job that splits the four raw CSV files into accepted and rejected rows, and counts both.
 
-spark-submit --py-files jobs.zip transformation_job.py --input URI --output URI --run-id ID
+Usage:
+    spark-submit --py-files jobs.zip transformation_job.py --input URI --output URI --run-id ID
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 
 from contract import codes, layout
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Dataset
-from contract.reports import NO_ACCEPTED_RENTAL, DatasetCounts, TransformationReport, format_money
+from contract.reports import NO_ACCEPTED_RENTALS, DatasetCounts, TransformationReport, format_money
 from spark import storage
 from spark.cleaning.rental_warnings import add_warning_context, warning_counts
 from spark.cleaning.row_rules import REASONS
@@ -55,7 +56,7 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
             table = add_warning_context(
                 table, accepted[USERS], accepted[VEHICLES], accepted[LOCATIONS]
             )
-            counter = _rental_counter()
+            counter = _build_rental_counter()
         accepted_counters[dataset] = counter
         curated = cast_to_schema(counter.observe(table), dataset.curated_columns)
         write_table(curated, layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
@@ -73,13 +74,13 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
         datasets=counts,
         warnings={code: rental_counts[code] for code in codes.WARNINGS},
         accepted_revenue=format_money(rental_counts["revenue"]),
-        problem=None if rental_counts["accepted"] else NO_ACCEPTED_RENTAL,
+        problem=None if rental_counts["accepted"] else NO_ACCEPTED_RENTALS,
     )
     uri = layout.join_uri(output, layout.job_report_key(layout.TRANSFORMATION_JOB, run_id))
     storage.write_text(spark, uri, report.to_json())
 
 
-def _rental_counter() -> RowCounter:
+def _build_rental_counter() -> RowCounter:
     return RowCounter(
         F.count(F.lit(1)).alias("accepted"),
         F.sum("total_amount").alias("revenue"),
@@ -125,7 +126,7 @@ def _write_rejected(
         },
     )
     if counts.read != counts.accepted + counts.rejected:
-        raise RuntimeError(f"{dataset.name}: read is not accepted + rejected: {counts}")
+        raise RuntimeError(f"{dataset.name}: accepted and rejected rows do not add up: {counts}")
     return counts
 
 

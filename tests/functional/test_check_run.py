@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, job_report_key
-from contract.reports import NO_ACCEPTED_RENTAL, KpiReport, TableTotals, TransformationReport
+from contract.reports import NO_ACCEPTED_RENTALS, KpiReport, TableTotals, TransformationReport
 from handlers.check_run import handler
 from pipeline.errors import RunRejectedError
 from tests.functional.conftest import Cloud, Context
@@ -195,12 +195,12 @@ def test_no_accepted_rental_is_refused(cloud: Cloud, read: int, rejected: int) -
     none["transaction_metrics"] = TableTotals(1, 0, "0.00")
     put_reports(
         cloud,
-        replace(transformation, accepted_revenue="0.00", problem=NO_ACCEPTED_RENTAL),
-        KpiReport(RUN, none, NO_ACCEPTED_RENTAL),
+        replace(transformation, accepted_revenue="0.00", problem=NO_ACCEPTED_RENTALS),
+        KpiReport(RUN, none, NO_ACCEPTED_RENTALS),
     )
     with pytest.raises(RunRejectedError) as refusal:
         _check()
-    assert str(refusal.value).count(NO_ACCEPTED_RENTAL) == 1
+    assert str(refusal.value).count(NO_ACCEPTED_RENTALS) == 1
     assert ("no rental was read" in str(refusal.value)) == (read == 0)
 
 

@@ -29,7 +29,7 @@ def test_every_file_that_cannot_be_used_is_named(source: Path, tmp_path: Path) -
     (source / "vehicles.csv").write_bytes(b"PAR1 and so on")
     missing, parquet = _refusal(source, tmp_path / "out")
     assert missing.startswith("users.csv: no such file in ")
-    assert parquet.startswith("vehicles.csv: not CSV but Parquet")
+    assert parquet.startswith("vehicles.csv: the file is a Parquet file, not CSV")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from local.spark.job_runner import spark_environment
 from local.spark.spark_settings import jvm_options, single_machine_settings
 from spark.kpis import compute_kpis
-from spark.session import spark_session
+from spark.session import get_spark_session
 from spark.transformation_job import transform_batch
 
 RunJob = Callable[..., Path]
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A session on two cores, with the settings of the jobs from `spark_session`."""
+    """A session on two cores, with the settings of the jobs from `get_spark_session`."""
     patch = pytest.MonkeyPatch()
     for name, value in spark_environment().items():
         patch.setenv(name, value)
@@ -40,7 +40,7 @@ def spark() -> Iterator[SparkSession]:
     }
     arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
     patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")
-    session = spark_session("tests")
+    session = get_spark_session("tests")
     session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()

@@ -22,7 +22,9 @@ RunJob = Callable[..., int]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> RunJob:
     """A function that runs a job without a Spark session and returns its exit code."""
-    monkeypatch.setattr(spark.job, "spark_session", lambda _: SimpleNamespace(stop=lambda: None))
+    monkeypatch.setattr(
+        spark.job, "get_spark_session", lambda _: SimpleNamespace(stop=lambda: None)
+    )
 
     def run_and_get_exit_code(job: Callable[..., None], arguments: list[str] = ARGUMENTS) -> int:
         with pytest.raises(SystemExit) as exit_info:

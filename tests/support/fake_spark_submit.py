@@ -1,5 +1,6 @@
 """A fake spark-submit that writes the output of a job with the oracle instead of Spark.
 
+Usage:
     python -m tests.support.fake_spark_submit … JOB.py --input URI --output URI --run-id ID
 
 It is for tests of what surrounds the jobs, because it is much faster than Spark. It must run in a
