@@ -39,23 +39,23 @@ def _parse_run_id(text: str) -> str:
     if not is_run_id(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a valid run ID: use 1 to 80 letters, digits, dots, hyphens, and"
-            " underscores, starting with a letter or a digit"
+            " underscores, starting with a letter or digit"
         )
     return text
 
 
 class ProgressLog:
-    """Logs the start of each step of a job, such as `[1/8] users: reading and cleaning`."""
+    """Logs the start of each phase of a job, such as `[1/8] users: reading and cleaning`."""
 
-    def __init__(self, job: str, steps: int) -> None:
+    def __init__(self, job: str, phases: int) -> None:
         self._log = logging.getLogger(job)
-        self._steps = steps
+        self._phases = steps
         self._started = 0
 
-    def start_step(self, description: str) -> None:
-        """Log that the next step starts."""
+    def start_phase(self, description: str) -> None:
+        """Log that the next phase starts."""
         self._started += 1
-        self._log.info("[%d/%d] %s", self._started, self._steps, description)
+        self._log.info("[%d/%d] %s", self._started, self._phases, description)
 
 
 def require_new_run(spark: SparkSession, output: str, run_id: str, job: str) -> None:

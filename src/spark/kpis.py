@@ -63,10 +63,10 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
         require_new_run(spark, output, run_id, layout.KPI_JOB)
         read_accepted = _raw_rows_reader(spark, options.input)
 
-    progress = ProgressLog(PROGRAM, steps=len(KPI_TABLES))
+    progress = ProgressLog(PROGRAM, phases=len(KPI_TABLES))
     totals = {}
     for table, rows in _build_tables(read_accepted, options.personal_data).items():
-        progress.start_step(table.name)
+        progress.start_phase(table.name)
         columns = table.columns_for(options.personal_data)
         uri = layout.join_uri(output, layout.kpi_prefix(table, run_id))
         totals[table.name] = _write_and_count(cast_to_schema(rows, columns), table, uri)

@@ -38,7 +38,7 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
     run_id, output = options.run_id, options.output
     require_new_run(spark, output, run_id, layout.TRANSFORMATION_JOB)
     headers = read_headers(spark, options.input, DATASETS)
-    progress = ProgressLog(PROGRAM, steps=2 * len(DATASETS))
+    progress = ProgressLog(PROGRAM, phases=2 * len(DATASETS))
 
     rows = {
         dataset: read_rows(spark, options.input, dataset, headers[dataset])
@@ -50,7 +50,7 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
     # The warnings about rentals need the other datasets, so the rentals come last.
     accepted_counters: dict[Dataset, RowCounter] = {}
     for dataset in (USERS, VEHICLES, LOCATIONS, RENTALS):
-        progress.start_step(f"{dataset.name}: reading and cleaning")
+        progress.start_phase(f"{dataset.name}: reading and cleaning")
         table, counter = accepted[dataset], RowCounter(F.count(F.lit(1)).alias("accepted"))
         if dataset is RENTALS:
             table = add_warning_context(
@@ -63,7 +63,7 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
 
     counts = {}
     for dataset in DATASETS:
-        progress.start_step(f"{dataset.name}: writing rejected rows")
+        progress.start_phase(f"{dataset.name}: writing rejected rows")
         uri = layout.join_uri(output, layout.quarantine_prefix(dataset, run_id))
         counts[dataset.name] = _write_rejected(
             rows[dataset], dataset, uri, accepted_counters[dataset]

@@ -37,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> RunJob:
 def test_successful_job_exits_with_0(run: RunJob, caplog: pytest.LogCaptureFixture) -> None:
     def job(_: object, options: Namespace) -> None:
         assert vars(options) == {"input": "in", "output": "out", "run_id": "r1"}
-        ProgressLog("a_job", steps=2).start_step("first")
+        ProgressLog("a_job", phases=2).start_phase("first")
 
     caplog.set_level(logging.INFO)
     assert run(job) == 0
@@ -48,10 +48,10 @@ def test_input_error_is_one_line_and_exits_with_2(
     run: RunJob, caplog: pytest.LogCaptureFixture
 ) -> None:
     def job(*_: object) -> None:
-        raise InputError("users.csv: no such file in in")
+        raise InputError("users.csv: file not found in in")
 
     assert run(job) == 2
-    assert caplog.messages == ["users.csv: no such file in in"]
+    assert caplog.messages == ["users.csv: file not found in in"]
     assert caplog.records[0].exc_info is None
 
 

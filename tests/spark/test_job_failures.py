@@ -94,7 +94,7 @@ def test_error_lists_every_invalid_file(source: Path, run_kpis: RunJob, tmp_path
     (source / "vehicles.csv").write_bytes(b"\x1f\x8b\x08 gzip")
     with pytest.raises(InputError) as error_info:
         run_kpis(source)
-    assert "users.csv: no such file" in str(error_info.value)
+    assert "users.csv: file not found" in str(error_info.value)
     assert "vehicles.csv: the file is gzip-compressed, not CSV" in str(error_info.value)
     assert not (tmp_path / "out").exists()
 

@@ -95,5 +95,5 @@ def test_header_may_have_another_order_byte_order_mark_blank_lines_and_extra_col
 
 
 def test_error_names_the_missing_file(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^pairs\.csv: no such file in "):
+    with pytest.raises(InputError, match=r"^pairs\.csv: file not found in "):
         read_headers(spark, str(tmp_path), [PAIRS])

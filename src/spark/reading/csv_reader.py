@@ -42,7 +42,7 @@ def read_headers(
     for dataset in datasets:
         uri = join_uri(folder, dataset.file)
         if not storage.is_file(spark, uri):
-            problems.append(f"{dataset.file}: no such file in {folder}")
+            problems.append(f"{dataset.file}: file not found in {folder}")
             continue
         check = check_head(dataset, *storage.read_head(spark, uri, HEAD_BYTES))
         if check.header is None:
