@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def deploy(
     sam_arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SAM_ARGS]...", help="Extra arguments for `sam deploy`."),
+        typer.Argument(metavar="SAM_ARGS", help="Extra arguments for `sam deploy`."),
     ] = None,
 ) -> None:
     """Build the stack and deploy it to AWS with the AWS SAM CLI.

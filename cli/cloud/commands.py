@@ -41,7 +41,7 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]",
+            metavar="DIR",
             help="Folder with the four CSV files. Default: generated sample data.",
         ),
     ] = None,
@@ -58,7 +58,7 @@ def demo(
 
 @_local_app.command()
 def up() -> None:
-    """Start a local cloud and deploy the stack, or deploy it again if the cloud is running."""
+    """Start a local cloud and deploy the stack. If the cloud is running, update the stack."""
     from cli.cloud.local_cloud import prepare_cloud, show_access_instructions, show_progress
     from cli.cloud.target import CLOUD_FOLDER
     from local.cloud import find, start, stop
@@ -80,7 +80,10 @@ def up() -> None:
 
 @_local_app.command()
 def down(cloud: _CloudOption = "") -> None:
-    """Stop one local cloud, or all that do not belong to a running demo. Emails are kept."""
+    """Stop local clouds. Their emails are kept.
+
+    By default, stops all local clouds except those of running demos.
+    """
     from cli.cloud.target import get_running_cloud, list_running_clouds
     from local.cloud import stop
 
@@ -116,7 +119,9 @@ def upload(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the four CSV files.")],
     batch: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Batch name. Default: a new, unique name."),
+        typer.Option(
+            metavar="NAME", help="Batch name. Uploads go to raw/NAME/. Default: a new name."
+        ),
     ] = None,
     cloud: _CloudOption = "",
 ) -> None:
@@ -152,19 +157,23 @@ def mail(
     folder = find_mailbox(cloud)
     emails = read_emails(folder) if folder else []
     if not emails:
-        raise UserError("no emails found: run ./run demo or ./run local up first")
+        raise UserError("no emails yet: start with ./run demo or ./run local up")
     show_emails(emails if show_all else emails[-last:], console)
-    earlier = len(emails) - last
-    if not show_all and earlier > 0:
-        print_message(f"to show {earlier:,} earlier emails, use --all")
+    if not show_all and len(emails) > last:
+        print_message(f"use --all to show all {len(emails):,} emails")
 
 
 def invoke(
     function: Annotated[
         str,
-        typer.Argument(help="Logical ID or module name of the function, such as receive_upload."),
+        typer.Argument(
+            metavar="FUNCTION",
+            help="Logical ID or module name of the function, such as receive_upload.",
+        ),
     ],
-    event: Annotated[str, typer.Argument(help="JSON file, or the name of an event in events/.")],
+    event: Annotated[
+        str, typer.Argument(metavar="EVENT", help="JSON file, or the name of an event in events/.")
+    ],
     cloud: _CloudOption = "",
 ) -> None:
     """Invoke a built function once with Lambda's runtime interface emulator.

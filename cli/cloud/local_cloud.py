@@ -63,7 +63,7 @@ def show_status(cloud: Cloud, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(executions) > _MAX_EXECUTIONS:
         older = len(executions) - _MAX_EXECUTIONS
-        console.print(f"  and {older:,} older executions", markup=False)
+        console.print(f"  and {older:,} older", markup=False)
     if not executions:
         console.print("  No executions yet. To start one: ./run upload DIR", markup=False)
 

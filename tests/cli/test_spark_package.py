@@ -1,4 +1,4 @@
-"""The zip with the jobs' modules."""
+"""The zip file with the modules of the Spark jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.release.spark_package import ENTRY_POINTS, SOURCE, spark_package, write_spark_package
 
 
-def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_same_source_produces_same_bytes(tmp_path: Path) -> None:
     write_spark_package(tmp_path / "new" / "jobs.zip")
     copy = tmp_path / "elsewhere"
     for path in SOURCE.rglob("*.py"):
@@ -22,14 +22,14 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "jobs.zip").read_bytes() == spark_package(copy)
 
 
-def test_it_holds_all_that_the_entry_points_import(tmp_path: Path) -> None:
+def test_package_contains_every_import_of_the_entry_points(tmp_path: Path) -> None:
     package = tmp_path / "jobs.zip"
     write_spark_package(package)
     names = zipfile.ZipFile(package).namelist()
     assert names == sorted(names)
     assert "contract/datasets.py" in names
     assert "spark/kpis.py" not in names
-    # -S -E and an empty folder: nothing but the zip and pyspark is in reach.
+    # In isolated mode, only the zip file and pyspark can be imported.
     site = next(path for path in sys.path if path.endswith("site-packages"))
     for entry_point in ENTRY_POINTS.values():
         code = f"import sys; sys.path[:0] = [{str(package)!r}, {site!r}]; "

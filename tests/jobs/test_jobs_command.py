@@ -1,4 +1,4 @@
-"""`./run jobs`: both jobs as processes of their own, as people and the cluster start them."""
+"""`./run jobs`: both jobs in processes of their own, as users and EMR start them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.support.results import REAL_DATA, read_files
 from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.xdist_group("command")  # the tests share one run of the command
+pytestmark = pytest.mark.xdist_group("jobs_command")  # the tests share one run of the command
 
 
 @pytest.fixture(scope="module")
 def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with every command of the PATH but those of Java."""
+    """Return a PATH with every command of this machine except those of Java."""
     folder = tmp_path_factory.mktemp("bin")
-    for place in os.environ["PATH"].split(os.pathsep):
-        for command in sorted(Path(place).glob("*")) if Path(place).is_dir() else ():
+    for directory in map(Path, os.environ["PATH"].split(os.pathsep)):
+        for command in sorted(directory.glob("*")) if directory.is_dir() else ():
             link = folder / command.name
             if not command.name.startswith("java") and not link.is_symlink():
                 link.symlink_to(command)
@@ -39,11 +39,15 @@ def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
 def real_run(
     tmp_path_factory: pytest.TempPathFactory, path_without_java: str
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The real data through the command, on a machine without Java."""
+    """Run the command on the real data, on a machine without Java.
+
+    Returns:
+        The output folder and the completed process.
+    """
     output = tmp_path_factory.mktemp("real") / "out"
     environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
     command = [sys.executable, "-P", "-m", "cli", "jobs", str(REAL_DATA), str(output)]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--run-id", "first"],
         env=environment
         | {"PATH": path_without_java, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"},
@@ -52,40 +56,40 @@ def real_run(
         check=False,
         timeout=300,
     )
-    return output, done
+    return output, process
 
 
-def test_real_data_to_the_cent(
+def test_results_of_real_data_match_the_oracle_to_the_cent(
     real_run: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    output, done = real_run
-    assert (done.returncode, done.stderr) == (0, "")
+    output, process = real_run
+    assert (process.returncode, process.stderr) == (0, "")
     expected = compute_expected(REAL_DATA)
     assert expected.transformation["accepted_revenue"] == "16200620.00"
     assert_transformation_matches(output, "first", expected)
     assert_kpis_match(output, "first", expected)
 
 
-def test_the_command_shows_the_kpis(
+def test_command_shows_the_kpis(
     real_run: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    _, done = real_run
-    for words in ("16,200,620.00", "733,207.00", "Bean LLC", "88,170.00", "8,139", "2024-05-31"):
-        assert words in done.stdout
-    assert "kpis [5/5]" in done.stdout
+    _, process = real_run
+    for text in ("16,200,620.00", "733,207.00", "Bean LLC", "88,170.00", "8,139", "2024-05-31"):
+        assert text in process.stdout
+    assert "kpis [5/5]" in process.stdout
 
 
-class _Recorded(subprocess.Popen[str]):
-    """A process that can be found by the program that it runs."""
+class _RecordedProcess(subprocess.Popen[str]):
+    """A process whose ID can be looked up by the name of its program."""
 
-    by_program: ClassVar[dict[str, int]] = {}
+    pids: ClassVar[dict[str, int]] = {}
 
     def __init__(self, command: list[str], **options: Any) -> None:
         super().__init__(command, **options)
-        self.by_program.update({Path(word).stem: self.pid for word in command})
+        self.pids.update({Path(argument).stem: self.pid for argument in command})
 
 
-def test_killed_jobs_harm_no_earlier_run(
+def test_killed_jobs_do_not_change_an_earlier_run(
     real_run: tuple[Path, subprocess.CompletedProcess[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -93,23 +97,24 @@ def test_killed_jobs_harm_no_earlier_run(
     output, _ = real_run
     before = read_files(output)
     write_sample(tmp_path, rentals=5)
-    monkeypatch.setattr("local.spark.job_runner.subprocess.Popen", _Recorded)
+    monkeypatch.setattr("local.spark.job_runner.subprocess.Popen", _RecordedProcess)
     killed: list[str] = []
 
-    def kill(job: str, step: int, *_: object) -> None:
-        if step == 3:
+    def kill(job: str, phase: int, *_: object) -> None:
+        if phase == 3:
             killed.append(job)
-            os.killpg(_Recorded.by_program[job], signal.SIGKILL)
+            os.killpg(_RecordedProcess.pids[job], signal.SIGKILL)
 
-    ends = run_jobs(JobsRequest(tmp_path, output, "second", "1g"), kill)
-    assert set(killed) == {job for job, (code, _) in ends.items() if code != 0} == set(ENTRY_POINTS)
+    results = run_jobs(JobsRequest(tmp_path, output, "second", "1g"), kill)
+    failed = {job for job, result in results.items() if result.exit_code != 0}
+    assert set(killed) == failed == set(ENTRY_POINTS)
     assert read_files(output, excluding="second") == before
     assert not (output / "runs" / "second").exists()
     assert (output / "output" / "users" / "run_id=second").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_stopping_the_command_ends_what_it_started(number: signal.Signals, tmp_path: Path) -> None:
+def test_stopping_the_command_stops_its_processes(number: signal.Signals, tmp_path: Path) -> None:
     write_sample(tmp_path / "in", rentals=5)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -124,15 +129,15 @@ def test_stopping_the_command_ends_what_it_started(number: signal.Signals, tmp_p
         str(tmp_path / "out"),
     ]
     environment = {"TMPDIR": str(scratch), "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"}
-    # Tests that run in the background inherit, and would pass on, that SIGINT is ignored.
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A test process in the background ignores SIGINT, and its child processes would inherit that.
+    original_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         [*command, "--run-id", "r1"], env=os.environ | environment, stderr=subprocess.DEVNULL
     )
-    signal.signal(signal.SIGINT, inherited)
+    signal.signal(signal.SIGINT, original_handler)
     assert wait_until(lambda: len(list(logs.glob("*.log"))) == len(ENTRY_POINTS))
     running.send_signal(number)
     assert running.wait(timeout=30) == 128 + number
-    # The folder goes when both jobs have ended, and they end with their process groups.
+    # The folder is deleted after both process groups have been killed.
     assert list(scratch.glob("rental-kpi-*")) == []
     assert not (tmp_path / "out" / "runs").exists()

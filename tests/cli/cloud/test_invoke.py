@@ -1,4 +1,4 @@
-"""`./run invoke`: what it finds, and a function on the real runtime interface."""
+"""`./run invoke`: finding functions and events, and invoking a function in the emulator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.cloud import invoke as command
+from cli.cloud import invoke as invoke_module
 from local import lambda_runtime
 from local.errors import UserError
 from local.lambda_runtime import Function, RuntimeUnavailableError, invoke
@@ -31,21 +31,21 @@ import os
 import time
 
 def handler(event, context):
-    print("seen", event["word"])
-    if event["word"] == "fail":
+    print("received", event["action"])
+    if event["action"] == "fail":
         raise LookupError("not found")
-    if event["word"] == "sleep":
+    if event["action"] == "sleep":
         time.sleep(60)
-    if event["word"] == "typer":
+    if event["action"] == "import typer":
         import typer
     import boto3
     return {
-        "word": event["word"].upper(),
+        "action": event["action"].upper(),
         "name": context.function_name,
         "memory": context.memory_limit_in_mb,
         "remaining": context.get_remaining_time_in_millis(),
-        "own": os.environ["OWN"],
-        "others": os.environ.get("OF_THE_USER"),
+        "configured": os.environ["CONFIGURED"],
+        "inherited": os.environ.get("INHERITED"),
     }
 """
 
@@ -55,57 +55,62 @@ def function(tmp_path: Path) -> Function:
     package = tmp_path / "package"
     (package / "inner").mkdir(parents=True)
     (package / "inner" / "module.py").write_text(HANDLER, "utf-8")
-    return Function("my-function", "inner.module.handler", package, 256, 3, {"OWN": "variable"})
+    return Function(
+        "my-function", "inner.module.handler", package, 256, 3, {"CONFIGURED": "variable"}
+    )
 
 
-def ask(function: Function, word: str) -> tuple[Any, lambda_runtime.InvocationResult]:
-    outcome = invoke(function, json.dumps({"word": word}))
-    return json.loads(outcome.payload), outcome
+def invoke_with_action(
+    function: Function, action: str
+) -> tuple[Any, lambda_runtime.InvocationResult]:
+    result = invoke(function, json.dumps({"action": action}))
+    return json.loads(result.payload), result
 
 
 @on_linux
-def test_a_function_runs_as_lambda_runs_it(
+def test_function_runs_with_its_own_environment_and_limits(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OF_THE_USER", "x")
-    answer, outcome = ask(function, "grüezi")
-    assert not outcome.is_error
-    remaining = answer.pop("remaining")
+    monkeypatch.setenv("INHERITED", "x")
+    response, result = invoke_with_action(function, "grüezi")
+    assert not result.is_error
+    remaining = response.pop("remaining")
     assert 0 < remaining <= 3000
-    assert answer == {
-        "word": "GRÜEZI",
+    assert response == {
+        "action": "GRÜEZI",
         "name": "my-function",
         "memory": "256",
-        "own": "variable",
-        "others": None,
+        "configured": "variable",
+        "inherited": None,
     }
-    assert "seen grüezi" in outcome.log.splitlines()
-    assert outcome.log.splitlines()[-1].startswith("REPORT RequestId")
-    assert "rapid" not in outcome.log
+    assert "received grüezi" in result.log.splitlines()
+    assert result.log.splitlines()[-1].startswith("REPORT RequestId")
+    assert "rapid" not in result.log
 
 
 @on_linux
-def test_an_exception_is_an_error_with_its_type(function: Function) -> None:
-    answer, outcome = ask(function, "fail")
-    assert outcome.is_error
-    assert (answer["errorType"], answer["errorMessage"]) == ("LookupError", "not found")
-    assert "seen fail" in outcome.log
+def test_exception_is_an_error_with_its_type(function: Function) -> None:
+    response, result = invoke_with_action(function, "fail")
+    assert result.is_error
+    assert (response["errorType"], response["errorMessage"]) == ("LookupError", "not found")
+    assert "received fail" in result.log
 
 
 @on_linux
-def test_a_dependency_that_the_package_lacks_is_noticed(function: Function) -> None:
-    answer, outcome = ask(function, "typer")  # installed here, and in no Lambda
-    assert outcome.is_error
-    assert answer["errorType"] in {"ModuleNotFoundError", "Runtime.ImportModuleError"}
+def test_missing_dependency_of_the_package_is_an_error(function: Function) -> None:
+    # typer is installed in this environment, but not in the package of the function.
+    response, result = invoke_with_action(function, "import typer")
+    assert result.is_error
+    assert response["errorType"] in {"ModuleNotFoundError", "Runtime.ImportModuleError"}
 
 
 @on_linux
-def test_a_function_that_takes_too_long_is_ended(function: Function) -> None:
-    began = time.monotonic()
-    answer, outcome = ask(function, "sleep")
-    assert answer["errorMessage"] == "Task timed out after 3.00 seconds"
-    assert outcome.is_error
-    assert time.monotonic() - began < 30
+def test_function_is_stopped_after_its_timeout(function: Function) -> None:
+    start = time.monotonic()
+    response, result = invoke_with_action(function, "sleep")
+    assert response["errorMessage"] == "Task timed out after 3.00 seconds"
+    assert result.is_error
+    assert time.monotonic() - start < 30
 
 
 CALLER = """
@@ -126,73 +131,73 @@ def handler(event, context):
 
 @on_linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_runs_on_when_the_call_is_broken_off(
+def test_no_process_remains_after_the_caller_was_stopped(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     (tmp_path / "waiting.py").write_text(WAITING)
-    mark = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     caller = subprocess.Popen(
         [sys.executable, "-c", CALLER, str(tmp_path)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"), 30)
-        function = int(mark.read_text())
-        emulator = psutil.Process(function).ppid()
+        assert wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"), 30)
+        function_pid = int(pid_file.read_text())
+        emulator_pid = psutil.Process(function_pid).ppid()
         caller.send_signal(number)
         caller.wait(30)
     finally:
         caller.kill()
-    assert wait_until(lambda: not is_alive(function) and not is_alive(emulator), 20)
+    assert wait_until(lambda: not is_alive(function_pid) and not is_alive(emulator_pid), 20)
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Darwin", "arm64"), ("Linux", "riscv64")])
-def test_another_machine_is_told_in_one_line(
+def test_unsupported_platform_is_reported_in_one_line(
     function: Function, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     with pytest.raises(
         RuntimeUnavailableError, match=r"use `sam local invoke`, which needs Docker$"
-    ) as error:
+    ) as caught:
         invoke(function, "{}")
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_an_event_is_a_file_or_a_name(tmp_path: Path) -> None:
-    own = tmp_path / "own.json"
-    own.write_text('{"a": 1}', "utf-8")
-    assert command.find_event(str(own)) == '{"a": 1}'
-    expected = (command.EVENTS / "upload_users.json").read_text("utf-8")
-    assert command.find_event("upload_users") == expected
-    assert command.find_event("upload_users.json") == expected
+def test_event_is_a_file_or_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "own.json"
+    file.write_text('{"a": 1}', "utf-8")
+    assert invoke_module.read_event(str(file)) == '{"a": 1}'
+    expected = (invoke_module.EVENTS_FOLDER / "upload_users.json").read_text("utf-8")
+    assert invoke_module.read_event("upload_users") == expected
+    assert invoke_module.read_event("upload_users.json") == expected
 
 
-def test_an_event_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there are .*upload_users, "):
-        command.find_event("uploaded")
+def test_missing_or_invalid_event_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"specify a JSON file or one of .*upload_users, "):
+        invoke_module.read_event("uploaded")
     broken = tmp_path / "broken.json"
     broken.write_text("{", "utf-8")
-    with pytest.raises(UserError, match="is no JSON"):
-        command.find_event(str(broken))
+    with pytest.raises(UserError, match="is not valid JSON"):
+        invoke_module.read_event(str(broken))
 
 
 class FakeCloud:
-    """A cloud with two of the stack's functions."""
+    """A cloud with two deployed and built functions."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, build: Path) -> None:
-        self._deployed = [
-            command.Deployed(logical_id, _configuration(module))
+        self._functions = [
+            invoke_module.DeployedFunction(logical_id, _configuration(module))
             for logical_id, module in (
                 ("PinInputsFunction", "pin_inputs"),
                 ("ReceiveUploadFunction", "receive_upload"),
             )
         ]
-        monkeypatch.setattr(command, "deployed_functions", lambda _: self._deployed)
-        monkeypatch.setattr(command, "BUILD_FOLDER", build)
-        for one in self._deployed:
-            (build / "template" / one.logical_id).mkdir(parents=True)
+        monkeypatch.setattr(invoke_module, "list_deployed_functions", lambda _: self._functions)
+        monkeypatch.setattr(invoke_module, "BUILD_FOLDER", build)
+        for function in self._functions:
+            (build / "template" / function.logical_id).mkdir(parents=True)
 
     def environment(self) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": "https://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "root"}
@@ -218,12 +223,12 @@ def _configuration(module: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("words", ["receive_upload", "ReceiveUploadFunction"])
-def test_a_function_goes_by_either_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+@pytest.mark.parametrize("name", ["receive_upload", "ReceiveUploadFunction"])
+def test_function_is_found_by_module_name_or_logical_id(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     cloud: Any = FakeCloud(monkeypatch, tmp_path)
-    assert command.find_function(cloud, words) == Function(
+    assert invoke_module.find_function(cloud, name) == Function(
         name="stack-receive_upload-XYZ",
         handler="handlers.receive_upload.handler",
         package=tmp_path / "template" / "ReceiveUploadFunction",
@@ -239,19 +244,16 @@ def test_a_function_goes_by_either_name(
     )
 
 
-def test_another_name_is_told_with_those_that_there_are(
+def test_unknown_function_is_reported_with_the_existing_names(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cloud: Any = FakeCloud(monkeypatch, tmp_path)
-    with pytest.raises(UserError, match="there are pin_inputs, receive_upload"):
-        command.find_function(cloud, "upload")
+    with pytest.raises(UserError, match="specify one of pin_inputs, receive_upload"):
+        invoke_module.find_function(cloud, "upload")
 
 
-def test_without_a_cloud_it_says_what_to_do_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("cli.cloud.target.LOCAL_FOLDER", tmp_path)
-    monkeypatch.setattr("cli.cloud.target.CLOUD", tmp_path / "cloud")
+@pytest.mark.usefixtures("local_folder")
+def test_missing_cloud_is_reported_with_the_command_that_starts_one() -> None:
     result = CliRunner().invoke(app, ["invoke", "receive_upload", "upload_users"])
     assert isinstance(result.exception, UserError)
-    assert str(result.exception) == "no local cloud is running: ./run local up starts one"
+    assert str(result.exception) == "no local cloud is running: start one with ./run local up"

@@ -1,0 +1,67 @@
+"""`./run jobs`: the validation of the request and the input files before Spark starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.errors import UserError
+from local.spark.job_runner import JobsRequest, check_request, run_jobs
+from sample_data import write_sample
+
+
+@pytest.fixture
+def input_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    write_sample(folder, rentals=2)
+    return folder
+
+
+def _get_problems(input_folder: Path, output_folder: Path, run_id: str = "r1") -> list[str]:
+    with pytest.raises(UserError) as caught:
+        check_request(JobsRequest(input_folder, output_folder, run_id, "1g"))
+    return str(caught.value).splitlines()
+
+
+def test_every_missing_or_invalid_file_is_reported(input_folder: Path, tmp_path: Path) -> None:
+    (input_folder / "users.csv").unlink()
+    (input_folder / "vehicles.csv").write_bytes(b"PAR1...")
+    missing, parquet = _get_problems(input_folder, tmp_path / "out")
+    assert missing.startswith("users.csv: file not found in ")
+    assert parquet.startswith("vehicles.csv: the file is a Parquet file, not CSV")
+
+
+def test_missing_input_folder_is_reported(tmp_path: Path) -> None:
+    [line] = _get_problems(tmp_path / "nowhere", tmp_path / "out")
+    assert "nowhere is not a folder" in line
+
+
+def test_path_with_wildcards_is_reported(input_folder: Path, tmp_path: Path) -> None:
+    [line] = _get_problems(input_folder, tmp_path / "out[1]")
+    assert "out[1]: Spark treats * ? [ ] { } \\ in a path as wildcards" in line
+
+
+def test_existing_or_invalid_run_id_is_reported(input_folder: Path, tmp_path: Path) -> None:
+    report = tmp_path / "out" / "runs" / "r1" / "kpis.json"
+    report.parent.mkdir(parents=True)
+    report.write_text("{}")
+    assert "already contains run r1" in _get_problems(input_folder, tmp_path / "out")[0]
+    assert "is not a valid run ID" in _get_problems(input_folder, tmp_path / "out", "../r1")[0]
+
+
+def test_valid_request_has_no_warnings(input_folder: Path, tmp_path: Path) -> None:
+    assert check_request(JobsRequest(input_folder, tmp_path / "out", "r1", "1g")) == []
+
+
+def test_unexpected_column_is_a_warning(input_folder: Path, tmp_path: Path) -> None:
+    file = input_folder / "locations.csv"
+    file.write_text(file.read_text().replace("longitude\n", "longitude,note\n"))
+    [warning] = check_request(JobsRequest(input_folder, tmp_path / "out", "r1", "1g"))
+    assert warning == "locations.csv: unexpected column `note` is ignored"
+
+
+def test_output_path_that_is_a_file_is_reported(input_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UserError, match=r"cannot write to .*out: Not a directory"):
+        run_jobs(JobsRequest(input_folder, tmp_path / "out", "r1", "1g"), lambda *_: None)
