@@ -49,7 +49,7 @@ class ProgressLog:
 
     def __init__(self, job: str, phases: int) -> None:
         self._log = logging.getLogger(job)
-        self._phases = steps
+        self._phases = phases
         self._started = 0
 
     def start_phase(self, description: str) -> None:
