@@ -1,4 +1,4 @@
-"""One local cloud for all tests here, with the template deployed once."""
+"""One local cloud for all tests in this folder, with one deployment of the template."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from pathlib import Path
 import pytest
 
 from local import deployment
-from local.cloud import PROJECT, Cloud, start, stop
-from local.mail import confirm_subscriptions
+from local.cloud import PROJECT_ROOT, Cloud, start, stop
+from local.mailbox import confirm_subscriptions
 from sample_data import write_sample
-from tests.local.stack import Stack
+from tests.local.support.stack import Stack
 
-_SHARED = {"cloud", "published", "stack"}
-# What the pipeline's jobs come to without Spark; any other program gets the real one.
-_QUICK_SPARK = """\
+_SHARED_FIXTURES = {"cloud", "published_stack", "stack"}
+# Runs the pipeline's jobs without Spark, and every other program with the real spark-submit.
+_FAKE_SPARK_SUBMIT = """\
 #!/bin/sh
 case " $* " in
     *"/transformation_job.py "* | *"/kpis.py "*)
-        PYTHONPATH={paths} exec {python} -P -m tests.support.quick_spark "$@"
+        PYTHONPATH={paths} exec {python} -P -m tests.support.fake_spark_submit "$@"
         ;;
 esac
 exec {spark} "$@"
 """
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the shared cloud run on one worker, so that there is one."""
+    """Run all tests of the shared cloud on one worker, so that only one cloud is started."""
     for item in items:
-        if _SHARED & set(getattr(item, "fixturenames", ())):
+        if _SHARED_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("local"))
 
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a `spark-submit` that takes a second for a job of the pipeline."""
+    """A folder with a `spark-submit` that runs a job of the pipeline in about a second."""
     folder = tmp_path_factory.mktemp("programs")
     script = folder / "spark-submit"
-    words = {
-        "paths": f"{PROJECT}:{PROJECT / 'src'}",
+    values = {
+        "paths": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}",
         "python": sys.executable,
         "spark": str(Path(sys.executable).parent / "spark-submit"),
     }
-    quoted = {name: shlex.quote(word) for name, word in words.items()}
-    script.write_text(_QUICK_SPARK.format(**quoted))
+    quoted = {name: shlex.quote(value) for name, value in values.items()}
+    script.write_text(_FAKE_SPARK_SUBMIT.format(**quoted))
     script.chmod(0o755)
     return folder
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[Cloud]:
-    """A cloud with nothing in it but what other tests made."""
+    """A local cloud that contains only what the tests create."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_PROGRAMS", str(programs))
         cloud = start(tmp_path_factory.mktemp("cloud"))
@@ -66,17 +66,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[
 
 @pytest.fixture(scope="session")
 def stack(cloud: Cloud) -> Stack:
-    """The template, deployed to it."""
+    """The deployed template, with a confirmed email subscription."""
     outputs = deployment.deploy(cloud)
     confirm_subscriptions(cloud)
     return Stack(cloud, deployment.STACK, outputs)
 
 
 @pytest.fixture(scope="session")
-def published(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The stack with a run that readers see, whichever tests came before."""
+def published_stack(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack with at least one published run, no matter which tests ran before."""
     folder = tmp_path_factory.mktemp("published")
     write_sample(folder, rentals=40, seed=9)
-    stack.drop(folder, "published")
+    stack.upload_batch(folder, "published")
     assert stack.wait_for_run("published")["status"] == "SUCCEEDED"
     return stack

@@ -1,1 +1,1 @@
-"""Athena: queries in its SQL dialect over the tables of the Glue catalogue."""
+"""Athena: queries in its SQL dialect over the tables of the Glue Data Catalog."""

@@ -1,4 +1,4 @@
-"""Types of columns in the words of those who name them: Hive's catalogue, Athena, DuckDB."""
+"""Column types as DuckDB, Athena, and the Glue Data Catalog (in Hive's notation) name them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
-_HIVE = {
+_HIVE_TYPES = {
     "boolean": "boolean",
     "tinyint": "tinyint",
     "smallint": "smallint",
@@ -17,7 +17,7 @@ _HIVE = {
     "utinyint": "smallint",
     "usmallint": "int",
     "uinteger": "bigint",
-    # Sums of whole numbers, which are a bigint for Athena.
+    # In DuckDB, a sum of integers. In Athena, such a sum is a bigint.
     "hugeint": "bigint",
     "float": "float",
     "double": "double",
@@ -32,9 +32,12 @@ _HIVE = {
     "timestamp_ns": "timestamp",
     "timestamp with time zone": "timestamp",
 }
-_ATHENA = {
-    **{kind: kind for kind in ("boolean", "tinyint", "smallint", "integer", "bigint", "double")},
-    **{kind: kind for kind in ("varchar", "date", "time", "timestamp", "timestamp with time zone")},
+_SAME_IN_ATHENA = (
+    *("boolean", "tinyint", "smallint", "integer", "bigint", "double"),
+    *("varchar", "date", "time", "timestamp", "timestamp with time zone"),
+)
+_ATHENA_TYPES = {
+    **{name: name for name in _SAME_IN_ATHENA},
     **dict.fromkeys(("timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
     "hugeint": "bigint",
     "float": "real",
@@ -45,62 +48,79 @@ _ATHENA = {
     "interval": "interval day to second",
     "time with time zone": "time with time zone",
 }
-_NESTED = {"decimal", "list", "array", "map", "struct"}
-_WHOLE = ("tinyint", "smallint", "int", "bigint")
-_TEXTS = {"varchar": "string", "char": "string"}
+_PARAMETRIZED = {"decimal", "list", "array", "map", "struct"}
+_INTEGERS = ("tinyint", "smallint", "int", "bigint")  # from narrow to wide
+_STRINGS = {"varchar": "string", "char": "string"}
 
 
-class UnknownTypeError(Exception):
-    """A type that the catalogue has no word for."""
+class UnsupportedTypeError(Exception):
+    """A type that the Glue Data Catalog does not have."""
 
 
-def duckdb_type(hive: str) -> str:
-    """The catalogue's type, such as `array<struct<a:bigint>>`, as DuckDB writes it."""
-    return exp.DataType.build(hive, dialect="hive").sql(dialect="duckdb")
+def to_duckdb_type(hive_type: str) -> str:
+    """Return the DuckDB type for a Hive type such as `array<struct<a:bigint>>`."""
+    return exp.DataType.build(hive_type, dialect="hive").sql(dialect="duckdb")
 
 
-def hive_type(kind: DuckDBPyType) -> str:
-    """DuckDB's type as the catalogue writes it; UnknownTypeError if it cannot."""
-    children: dict[str, Any] = dict(kind.children) if kind.id in _NESTED else {}
-    if kind.id == "decimal":
+def to_hive_type(duckdb_type: DuckDBPyType) -> str:
+    """Return the Hive type for a DuckDB type.
+
+    Raises:
+        UnsupportedTypeError: The Glue Data Catalog has no such type.
+    """
+    name = duckdb_type.id
+    children = _get_children(duckdb_type)
+    if name == "decimal":
         return f"decimal({children['precision']},{children['scale']})"
-    if kind.id in ("list", "array"):
-        return f"array<{hive_type(children['child'])}>"
-    if kind.id == "map":
-        return f"map<{hive_type(children['key'])},{hive_type(children['value'])}>"
-    if kind.id == "struct":
-        fields = ",".join(f"{name.lower()}:{hive_type(child)}" for name, child in children.items())
+    if name in ("list", "array"):
+        return f"array<{to_hive_type(children['child'])}>"
+    if name == "map":
+        return f"map<{to_hive_type(children['key'])},{to_hive_type(children['value'])}>"
+    if name == "struct":
+        fields = ",".join(
+            f"{field.lower()}:{to_hive_type(child)}" for field, child in children.items()
+        )
         return f"struct<{fields}>"
-    if kind.id not in _HIVE:
-        raise UnknownTypeError(f"type {kind} has no name in the catalogue")
-    return _HIVE[kind.id]
+    if name not in _HIVE_TYPES:
+        raise UnsupportedTypeError(f"the Glue Data Catalog does not support the type {duckdb_type}")
+    return _HIVE_TYPES[name]
 
 
-def athena_type(kind: DuckDBPyType) -> str:
-    """DuckDB's type as Athena's SQL writes it: `decimal(18,2)`, `array(row(a bigint))`."""
-    children: dict[str, Any] = dict(kind.children) if kind.id in _NESTED else {}
-    if kind.id == "decimal":
+def to_athena_type(duckdb_type: DuckDBPyType) -> str:
+    """Return the type in Athena's SQL, such as `decimal(18,2)` or `array(row(a bigint))`."""
+    name = duckdb_type.id
+    children = _get_children(duckdb_type)
+    if name == "decimal":
         return f"decimal({children['precision']},{children['scale']})"
-    if kind.id in ("list", "array"):
-        return f"array({athena_type(children['child'])})"
-    if kind.id == "map":
-        return f"map({athena_type(children['key'])}, {athena_type(children['value'])})"
-    if kind.id == "struct":
-        fields = (f"{name} {athena_type(child)}" for name, child in children.items())
+    if name in ("list", "array"):
+        return f"array({to_athena_type(children['child'])})"
+    if name == "map":
+        return f"map({to_athena_type(children['key'])}, {to_athena_type(children['value'])})"
+    if name == "struct":
+        fields = (f"{field} {to_athena_type(child)}" for field, child in children.items())
         return f"row({', '.join(fields)})"
-    return _ATHENA.get(kind.id, "varchar")
+    return _ATHENA_TYPES.get(name, "varchar")
 
 
-def can_be_read_as(found: str, wanted: str) -> bool:
-    """Whether Athena reads a Parquet column of Hive type `found` as one of type `wanted`."""
-    if found in _WHOLE and wanted in _WHOLE:
-        return _WHOLE.index(found) <= _WHOLE.index(wanted)
-    if (found, wanted) == ("float", "double"):
+def is_readable_as(actual: str, expected: str) -> bool:
+    """Return whether Athena can read a Parquet column as the type that the table declares.
+
+    Args:
+        actual: The Hive type of the column in the file.
+        expected: The Hive type of the column in the table.
+    """
+    if actual in _INTEGERS and expected in _INTEGERS:
+        return _INTEGERS.index(actual) <= _INTEGERS.index(expected)
+    if (actual, expected) == ("float", "double"):
         return True
-    # Of lists and structs the parts are matched by name, and decimals by their scale.
-    kinds = {_TEXTS.get(kind, kind) for kind in (_outermost(found), _outermost(wanted))}
-    return len(kinds) == 1
+    # Athena matches the parts of lists and structs by name, and decimals by their scale.
+    return _get_base_type(actual) == _get_base_type(expected)
 
 
-def _outermost(kind: str) -> str:
-    return re.split(r"[(<]", kind, maxsplit=1)[0]
+def _get_children(duckdb_type: DuckDBPyType) -> dict[str, Any]:
+    return dict(duckdb_type.children) if duckdb_type.id in _PARAMETRIZED else {}
+
+
+def _get_base_type(hive_type: str) -> str:
+    base = re.split(r"[(<]", hive_type, maxsplit=1)[0]
+    return _STRINGS.get(base, base)

@@ -1,7 +1,7 @@
-"""Athena's SQL: read in its own dialect, refused in its own words, written as DuckDB's.
+"""Athena's SQL: parsed in its own dialect, rejected with its own messages, translated for DuckDB.
 
-Where DuckDB computes otherwise than Athena, the difference is named here: `AVG` and `/` of decimals
-come as double, and a `varchar` has no length.
+Two differences from Athena remain: `AVG` and `/` of decimals return a double, and a `varchar` has
+no length.
 """
 
 from __future__ import annotations
@@ -14,82 +14,99 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-UNNAMED = "?column?"
-"""The alias of an expression without a name, which Athena calls `_col0` by its place."""
+UNNAMED_COLUMN = "?column?"
+"""The alias of an expression without a name. Athena names such a column `_col0`, by its index."""
 
 _USER_ERROR = 2
 
-# It warns of statements that it does not know, which are refused here anyway.
+# sqlglot warns about statements that it does not know. They are rejected here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 class MalformedQueryError(Exception):
-    """Text that Athena refuses to start: no SQL, or no statement that it runs."""
+    """Text that Athena does not start: invalid SQL, or a statement that it does not support."""
 
 
 class QueryError(Exception):
-    """Why a query failed, as Athena says it: `NAME: line 1:15: what is wrong`."""
+    """A failed query, with Athena's message, such as `NAME: line 1:15: description`."""
 
     def __init__(self, name: str, message: str, category: int = _USER_ERROR) -> None:
-        """`category` is Athena's: 1 for the system, 2 for whoever asked, 3 for others."""
+        """Create the error.
+
+        Args:
+            name: Athena's name of the error. May be empty.
+            message: Athena's description of the error.
+            category: Athena's error category: 1 for system, 2 for user, 3 for other errors.
+        """
         super().__init__(f"{name}: {message}" if name else message)
         self.category = category
 
 
 def parse(text: str) -> exp.Expr:
-    """The one statement of the text: a query, CREATE VIEW or DROP VIEW.
+    """Parse a single statement: a query, CREATE VIEW, or DROP VIEW.
 
-    MalformedQueryError for anything else.
+    Raises:
+        MalformedQueryError: The text is anything else.
     """
     try:
-        statements = [one for one in sqlglot.parse(text, read="athena") if one is not None]
+        statements = [
+            statement for statement in sqlglot.parse(text, read="athena") if statement is not None
+        ]
     except ParseError as error:
-        raise MalformedQueryError(_mismatch(error)) from error
+        raise MalformedQueryError(_describe_parse_error(error)) from error
     except SqlglotError as error:
         raise MalformedQueryError(f"line 1:1: {error}") from error
     if len(statements) != 1:
         raise MalformedQueryError(f"Only one sql statement is allowed. Got: {text}")
     (statement,) = statements
-    if not is_query(statement) and changed_view(statement) is None:
+    if not is_query(statement) and get_changed_view(statement) is None:
         raise MalformedQueryError("Queries of this type are not supported")
     return statement
 
 
 def is_query(statement: exp.Expr) -> bool:
-    """Whether the statement answers with rows."""
+    """Return whether the statement returns rows."""
     return isinstance(statement, exp.Query | exp.Values)
 
 
-def changed_view(statement: exp.Expr) -> exp.Table | None:
-    """The name of the view that the statement makes or drops; null if it does neither."""
+def get_changed_view(statement: exp.Expr) -> exp.Table | None:
+    """Return the name of the view that the statement creates or drops, or `None`."""
     if isinstance(statement, exp.Create | exp.Drop) and statement.kind == "VIEW":
-        named = statement.args.get("tables") or [statement.this]
-        if len(named) == 1 and isinstance(named[0], exp.Table):
-            return named[0]
+        names = statement.args.get("tables") or [statement.this]
+        if len(names) == 1 and isinstance(names[0], exp.Table):
+            return names[0]
     return None
 
 
-def filled(statement: exp.Expr, parameters: Sequence[str]) -> exp.Expr:
-    """The statement with its question marks replaced, in order.
+def bind_parameters(statement: exp.Expr, parameters: Sequence[str]) -> exp.Expr:
+    """Return the statement with its question marks replaced by the parameters, in order.
 
-    Each parameter is SQL, as with Athena: a text brings its quotes. QueryError if their number
-    differs from that of the marks, or one is not constant.
+    Args:
+        statement: The statement. It is not changed.
+        parameters: One SQL expression for each question mark, as in Athena: a string includes its
+            quotation marks.
+
+    Raises:
+        QueryError: The number of parameters is wrong, or a parameter is not a constant.
     """
-    marks = list(statement.find_all(exp.Placeholder, bfs=False))
-    if len(marks) != len(parameters):
+    placeholders = list(statement.find_all(exp.Placeholder, bfs=False))
+    if len(placeholders) != len(parameters):
         raise QueryError(
             "INVALID_PARAMETER_USAGE",
-            f"line 1:1: Incorrect number of parameters: expected {len(marks)} but found"
+            f"line 1:1: Incorrect number of parameters: expected {len(placeholders)} but found"
             f" {len(parameters)}",
         )
-    values = iter([_constant(text) for text in parameters])
+    values = iter([_parse_constant(text) for text in parameters])
     return statement.transform(
         lambda node: next(values) if isinstance(node, exp.Placeholder) else node
     )
 
 
-def named_tables(statement: exp.Expr) -> list[tuple[Scope, exp.Table]]:
-    """The tables and views that the statement reads, without what it names itself by WITH."""
+def get_tables(statement: exp.Expr) -> list[tuple[Scope, exp.Table]]:
+    """Return the tables and views that the statement reads, each with the scope that names it.
+
+    Names that the statement defines itself in a WITH clause are not included.
+    """
     return [
         (scope, source)
         for scope in traverse_scope(statement)
@@ -98,25 +115,29 @@ def named_tables(statement: exp.Expr) -> list[tuple[Scope, exp.Table]]:
     ]
 
 
-def pinned(scope: Scope, table: exp.Table) -> dict[str, str]:
-    """The columns that this part of the query compares with one text, by lower-case name."""
+def get_string_filters(scope: Scope, table: exp.Table) -> dict[str, str]:
+    """Return the columns of a table that the WHERE clause of a scope compares with a string.
+
+    Returns:
+        The strings, by lowercase column name.
+    """
     where = scope.expression.args.get("where")
     if where is None:
         return {}
-    parts = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
     return {
-        part.this.name.lower(): part.expression.name
-        for part in parts
-        if isinstance(part, exp.EQ)
-        and isinstance(part.this, exp.Column)
-        and part.expression.is_string
-        and (part.this.table or table.alias_or_name) == table.alias_or_name
-        and (part.this.table or len(scope.sources) == 1)
+        condition.this.name.lower(): condition.expression.name
+        for condition in conditions
+        if isinstance(condition, exp.EQ)
+        and isinstance(condition.this, exp.Column)
+        and condition.expression.is_string
+        and (condition.this.table or table.alias_or_name) == table.alias_or_name
+        and (condition.this.table or len(scope.sources) == 1)
     }
 
 
-def read_instead(scope: Scope, table: exp.Table, relation: str) -> None:
-    """Let the statement read DuckDB's `relation` where it names the table."""
+def replace_table(scope: Scope, table: exp.Table, relation: str) -> None:
+    """Change the statement to read a DuckDB relation in place of a table."""
     for column in scope.columns:
         if table.db and (column.text("db"), column.table) == (table.db, table.name):
             column.set("db", None)
@@ -128,52 +149,74 @@ def read_instead(scope: Scope, table: exp.Table, relation: str) -> None:
     table.set("catalog", None)
 
 
-def with_named_columns(query: exp.Expr) -> exp.Expr:
-    """The query with an alias for each expression of its answer that has no name."""
+def name_columns(query: exp.Expr) -> exp.Expr:
+    """Add an alias to each result column that has no name, and return the changed query."""
     select = query
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
     if isinstance(select, exp.Select):
-        for one in select.expressions:
-            if not (isinstance(one, exp.Alias | exp.Column | exp.Dot) or one.is_star):
-                one.replace(exp.alias_(one.copy(), UNNAMED, quoted=True))
+        for expression in select.expressions:
+            has_name = isinstance(expression, exp.Alias | exp.Column | exp.Dot)
+            if not (has_name or expression.is_star):
+                expression.replace(exp.alias_(expression.copy(), UNNAMED_COLUMN, quoted=True))
     return query
 
 
-def duckdb_sql(statement: exp.Expr) -> str:
-    """The statement in DuckDB's words."""
+def to_duckdb_sql(statement: exp.Expr) -> str:
+    """Return the statement as DuckDB SQL."""
     return statement.sql(dialect="duckdb", comments=False)
 
 
-def translated(text: str, parameters: Sequence[str] = ()) -> str:
-    """Athena's text with its parameters as DuckDB's; tables keep their names."""
-    return duckdb_sql(filled(parse(text), parameters))
+def translate(text: str, parameters: Sequence[str] = ()) -> str:
+    """Translate a statement from Athena's SQL to DuckDB SQL. Table names stay the same.
+
+    Args:
+        text: The statement in Athena's SQL.
+        parameters: One SQL expression for each question mark.
+
+    Raises:
+        MalformedQueryError: Athena does not start such a statement.
+        QueryError: The parameters do not fit the statement.
+    """
+    return to_duckdb_sql(bind_parameters(parse(text), parameters))
 
 
-def position(text: str, node: exp.Expr) -> str:
-    """Where a name stands in the text, as `line 1:15`."""
-    starts = [one.meta["start"] for one in node.find_all(exp.Identifier) if "start" in one.meta]
+def get_position(text: str, node: exp.Expr) -> str:
+    """Return the position of a name in the text of its statement, such as `line 1:15`."""
+    starts = [
+        identifier.meta["start"]
+        for identifier in node.find_all(exp.Identifier)
+        if "start" in identifier.meta
+    ]
     start = min(starts, default=0)
     before = text[:start]
     return f"line {before.count(chr(10)) + 1}:{start - before.rfind(chr(10))}"
 
 
-def unknown_column(text: str, statement: exp.Expr, name: str) -> QueryError:
-    """The error for a column that no table of the statement has."""
+def create_unknown_column_error(text: str, statement: exp.Expr, name: str) -> QueryError:
+    """Return the error for a column that no table of the statement has.
+
+    Args:
+        text: The text of the statement.
+        statement: The statement.
+        name: The name of the unknown column.
+    """
     columns: Iterator[exp.Column] = statement.find_all(exp.Column)
-    found = next((one for one in columns if one.name.lower() == name.lower()), statement)
+    node = next((column for column in columns if column.name.lower() == name.lower()), statement)
     return QueryError(
         "COLUMN_NOT_FOUND",
-        f"{position(text, found)}: Column '{name.lower()}' cannot be resolved or requester is not"
-        " authorized to access requested resources",
+        f"{get_position(text, node)}: Column '{name.lower()}' cannot be resolved or requester is"
+        " not authorized to access requested resources",
     )
 
 
-def _constant(text: str) -> exp.Expr:
+def _parse_constant(text: str) -> exp.Expr:
     try:
         value = sqlglot.parse_one(text, read="athena")
     except SqlglotError as error:
-        raise QueryError("SYNTAX_ERROR", f"line 1:1: the parameter {text} is no SQL") from error
+        raise QueryError(
+            "SYNTAX_ERROR", f"line 1:1: the parameter {text} is not valid SQL"
+        ) from error
     if value.find(exp.Column, exp.Query) or not isinstance(value, exp.Condition):
         raise QueryError(
             "EXPRESSION_NOT_CONSTANT",
@@ -182,9 +225,9 @@ def _constant(text: str) -> exp.Expr:
     return value
 
 
-def _mismatch(error: ParseError) -> str:
-    where = error.errors[0]
-    word = " ".join(where["highlight"].split()) or "<EOF>"
-    # The parser counts to the end of the word, Athena to its beginning.
-    column = max(1, where["col"] - len(word) + 1)
-    return f"line {where['line']}:{column}: mismatched input '{word}'"
+def _describe_parse_error(error: ParseError) -> str:
+    detail = error.errors[0]
+    token = " ".join(detail["highlight"].split()) or "<EOF>"
+    # sqlglot reports the column where the token ends, Athena the column where it begins.
+    column = max(1, detail["col"] - len(token) + 1)
+    return f"line {detail['line']}:{column}: mismatched input '{token}'"

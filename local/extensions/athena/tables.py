@@ -1,7 +1,7 @@
-"""Tables and views of the Glue catalogue as DuckDB's relations, read as whoever asks may read them.
+"""Tables and views of the Glue Data Catalog as DuckDB relations.
 
-What the catalogue says is what counts: its columns and types, and its partitions. A folder that no
-partition names is not read.
+Every table is read with the permissions of the caller. The catalog is authoritative: for the
+columns, for their types, and for the partitions. A folder in S3 without a partition is not read.
 """
 
 from __future__ import annotations
@@ -20,85 +20,105 @@ from duckdb.sqltypes import DuckDBPyType
 from sqlglot import exp
 
 from local.extensions.athena.data_types import (
-    UnknownTypeError,
-    can_be_read_as,
-    duckdb_type,
-    hive_type,
+    UnsupportedTypeError,
+    is_readable_as,
+    to_duckdb_type,
+    to_hive_type,
 )
 from local.extensions.athena.sql import (
     QueryError,
-    duckdb_sql,
-    named_tables,
+    get_position,
+    get_string_filters,
+    get_tables,
     parse,
-    pinned,
-    position,
-    read_instead,
+    replace_table,
+    to_duckdb_sql,
 )
-from local.extensions.s3.files import S3File, files_below
+from local.extensions.s3.files import S3File, list_files
 
 _CATALOG = "awsdatacatalog"
-_VIEW = ("/* Presto View: ", " */")
+_VIEW_DELIMITERS = ("/* Presto View: ", " */")
 
 
-class TooMuchScannedError(Exception):
-    """The query would read more bytes than its workgroup allows."""
+class ScanLimitExceededError(Exception):
+    """The query would scan more bytes than its workgroup allows."""
 
 
 @dataclass
-class Tables:
-    """What one query reads, prepared in `database`; `scanned` bytes so far.
+class TableResolver:
+    """Prepares the tables of one query in DuckDB.
 
-    Without `with_data` all tables are empty, and S3 is not asked: enough to know a query's columns.
+    Attributes:
+        glue: A Glue client with the caller's credentials.
+        s3: An S3 client with the caller's credentials.
+        database: The DuckDB database for the relations.
+        folder: The folder for copies of S3 objects.
+        max_bytes: The number of bytes that the query may scan, or `None` for no limit.
+        with_data: Whether tables contain their rows. Without rows, S3 is not read; the columns of
+            a query are known even so.
+        scanned_bytes: The number of bytes that were scanned so far.
     """
 
     glue: Any
     s3: Any
     database: duckdb.DuckDBPyConnection
     folder: Path
-    most_bytes: int | None = None
+    max_bytes: int | None = None
     with_data: bool = True
-    scanned: int = 0
-    _relations: dict[str, str] = field(default_factory=dict)
-    _schemas: set[str] = field(default_factory=set)
-    _opening: list[str] = field(default_factory=list)
-    _files: dict[str, Path] = field(default_factory=dict)
+    scanned_bytes: int = 0
+    _relations: set[str] = field(default_factory=set)
+    _known_schemas: set[str] = field(default_factory=set)
+    _open_views: list[str] = field(default_factory=list)
+    _local_copies: dict[str, Path] = field(default_factory=dict)
 
     def prepare(self, statement: exp.Expr, schema: str, text: str) -> None:
-        """Let each table that the statement names stand for a relation of DuckDB's.
+        """Replace each table that the statement names with a DuckDB relation.
 
-        `schema` is meant where a name has none; `text` is the statement as it was written.
-        QueryError, in Athena's words, for a table that is not there or may not be read.
+        Args:
+            statement: The statement. It is changed.
+            schema: The schema of tables that are named without one.
+            text: The statement as the caller wrote it.
+
+        Raises:
+            QueryError: A table does not exist, or the caller may not read it.
+            ScanLimitExceededError: The tables exceed the limit.
         """
-        for scope, table in named_tables(statement):
-            where = position(text, table)
+        for scope, table in get_tables(statement):
+            position = get_position(text, table)
             catalog = table.catalog.lower() or _CATALOG
             if catalog != _CATALOG:
                 raise QueryError(
-                    "CATALOG_NOT_FOUND", f"{where}: Catalog '{catalog}' does not exist"
+                    "CATALOG_NOT_FOUND", f"{position}: Catalog '{catalog}' does not exist"
                 )
-            owner, name = (table.db or schema).lower(), table.name.lower()
-            found = self._find(owner, name, where)
-            keys = {key["Name"].lower() for key in found.get("PartitionKeys", [])}
-            only = {key: one for key, one in pinned(scope, table).items() if key in keys}
-            read_instead(scope, table, self._relation(owner, found, only))
+            table_schema, name = (table.db or schema).lower(), table.name.lower()
+            definition = self._get_table(table_schema, name, position)
+            keys = {key["Name"].lower() for key in definition.get("PartitionKeys", [])}
+            filters = {
+                column: value
+                for column, value in get_string_filters(scope, table).items()
+                if column in keys
+            }
+            replace_table(scope, table, self._create_relation(table_schema, definition, filters))
 
-    def _find(self, schema: str, name: str, where: str) -> dict[str, Any]:
-        with refused_by_glue():
-            if schema not in self._schemas:
-                if not self._exists(self.glue.get_database, Name=schema):
+    def _get_table(self, schema: str, name: str, position: str) -> dict[str, Any]:
+        with translate_glue_errors():
+            if schema not in self._known_schemas:
+                if not self._call_if_exists(self.glue.get_database, Name=schema):
                     raise QueryError(
-                        "SCHEMA_NOT_FOUND", f"{where}: Schema '{schema}' does not exist"
+                        "SCHEMA_NOT_FOUND", f"{position}: Schema '{schema}' does not exist"
                     )
-                self._schemas.add(schema)
-            found = self._exists(self.glue.get_table, DatabaseName=schema, Name=name)
-        if not found:
+                self._known_schemas.add(schema)
+            response = self._call_if_exists(self.glue.get_table, DatabaseName=schema, Name=name)
+        if not response:
             raise QueryError(
-                "TABLE_NOT_FOUND", f"{where}: Table '{_CATALOG}.{schema}.{name}' does not exist"
+                "TABLE_NOT_FOUND",
+                f"{position}: Table '{_CATALOG}.{schema}.{name}' does not exist",
             )
-        return dict(found["Table"])
+        return dict(response["Table"])
 
     @staticmethod
-    def _exists(call: Any, **arguments: Any) -> Any:
+    def _call_if_exists(call: Any, **arguments: Any) -> Any:
+        """Call Glue, and return `None` if the named entity does not exist."""
         try:
             return call(**arguments)
         except ClientError as error:
@@ -106,126 +126,150 @@ class Tables:
                 raise
             return None
 
-    def _relation(self, schema: str, table: dict[str, Any], only: dict[str, str]) -> str:
-        """The name of the relation that stands for the table, made at its first use."""
-        name = json.dumps([schema, table["Name"], only]) if only else f"{schema}.{table['Name']}"
+    def _create_relation(self, schema: str, table: dict[str, Any], filters: dict[str, str]) -> str:
+        """Create the relation for a table unless it exists, and return its name."""
+        full_name = f"{schema}.{table['Name']}"
+        name = json.dumps([schema, table["Name"], filters]) if filters else full_name
         if name not in self._relations:
             if table.get("TableType") == "VIRTUAL_VIEW":
-                sql = self._view(schema, table)
+                sql = self._build_view_sql(schema, table)
             else:
-                sql = self._table(schema, table, only)
-            self.database.execute(f"CREATE VIEW {_quoted(name)} AS {sql}")
-            self._relations[name] = sql
+                sql = self._build_table_sql(schema, table, filters)
+            self.database.execute(f"CREATE VIEW {_quote_name(name)} AS {sql}")
+            self._relations.add(name)
         return name
 
-    def _view(self, schema: str, table: dict[str, Any]) -> str:
+    def _build_view_sql(self, schema: str, table: dict[str, Any]) -> str:
         name = f"{schema}.{table['Name']}"
-        if name in self._opening:
+        if name in self._open_views:
             raise QueryError("VIEW_IS_RECURSIVE", "line 1:1: Statement contains a recursive view")
-        definition = view_definition(table)
+        definition = parse_view_definition(table)
         statement = parse(definition["originalSql"])
-        self._opening.append(name)
+        self._open_views.append(name)
         self.prepare(statement, definition["schema"], definition["originalSql"])
-        self._opening.remove(name)
-        return duckdb_sql(statement)
+        self._open_views.remove(name)
+        return to_duckdb_sql(statement)
 
-    def _table(self, schema: str, table: dict[str, Any], only: dict[str, str]) -> str:
+    def _build_table_sql(self, schema: str, table: dict[str, Any], filters: dict[str, str]) -> str:
         storage = table["StorageDescriptor"]
-        columns = {one["Name"].lower(): one["Type"].lower() for one in storage["Columns"]}
-        keys = {one["Name"].lower(): one["Type"].lower() for one in table.get("PartitionKeys", [])}
-        parts = [_empty({**columns, **keys})]
+        columns = _get_types(storage["Columns"])
+        keys = _get_types(table.get("PartitionKeys", []))
+        selects = [_build_empty_select({**columns, **keys})]
         if self.with_data:
             library = storage.get("SerdeInfo", {}).get("SerializationLibrary", "")
-            for location, values in self._partitions(schema, table, keys, only):
-                ends = [
-                    f"CAST({_text(value)} AS {duckdb_type(kind)}) AS {_quoted(key)}"
-                    for (key, kind), value in zip(keys.items(), values, strict=True)
+            for location, values in self._list_partitions(schema, table, keys, filters):
+                key_columns = [
+                    f"CAST({_quote_text(value)} AS {to_duckdb_type(key_type)}) AS"
+                    f" {_quote_name(key)}"
+                    for (key, key_type), value in zip(keys.items(), values, strict=True)
                 ]
-                parts += self._reads(library, location, columns, ends)
-        return "\nUNION ALL\n".join(parts)
+                selects += self._build_selects(library, location, columns, key_columns)
+        return "\nUNION ALL\n".join(selects)
 
-    def _partitions(
-        self, schema: str, table: dict[str, Any], keys: dict[str, str], only: dict[str, str]
+    def _list_partitions(
+        self, schema: str, table: dict[str, Any], keys: dict[str, str], filters: dict[str, str]
     ) -> Iterator[tuple[str, list[str]]]:
-        """Location and values of each partition; the whole table if it has no partition keys."""
+        """Yield the location and the values of each partition that passes the filters.
+
+        A table without partition keys counts as one partition.
+        """
         if not keys:
             yield table["StorageDescriptor"]["Location"], []
             return
-        with refused_by_glue():
+        with translate_glue_errors():
             pages = self.glue.get_paginator("get_partitions").paginate(
                 DatabaseName=schema, TableName=table["Name"]
             )
-            found = [partition for page in pages for partition in page["Partitions"]]
-        for partition in found:
-            named = dict(zip(keys, partition["Values"], strict=True))
-            if all(named[key] == value for key, value in only.items()):
+            partitions = [partition for page in pages for partition in page["Partitions"]]
+        for partition in partitions:
+            values = dict(zip(keys, partition["Values"], strict=True))
+            if all(values[key] == value for key, value in filters.items()):
                 yield partition["StorageDescriptor"]["Location"], partition["Values"]
 
-    def _reads(
-        self, library: str, location: str, columns: dict[str, str], ends: list[str]
+    def _build_selects(
+        self, library: str, location: str, columns: dict[str, str], key_columns: list[str]
     ) -> Iterator[str]:
-        with _refused_by_s3(location):
-            files = list(files_below(self.s3, location))
+        with _translate_s3_errors(location):
+            files = list(list_files(self.s3, location))
         if not files:
             return
         if library.endswith("JsonSerDe"):
-            yield self._read_json(files, columns, ends)
+            yield self._build_json_select(files, columns, key_columns)
         elif library.endswith("ParquetHiveSerDe"):
             for file in files:
-                yield self._read_parquet(file, columns, ends)
+                yield self._build_parquet_select(file, columns, key_columns)
         else:
-            raise QueryError("NOT_SUPPORTED", f"no reader for {library or 'this table'}")
+            raise QueryError(
+                "NOT_SUPPORTED", f"the local cloud cannot read {library or 'this table'}"
+            )
 
-    def _read_json(self, files: Iterable[S3File], columns: dict[str, str], ends: list[str]) -> str:
+    def _build_json_select(
+        self, files: Iterable[S3File], columns: dict[str, str], key_columns: list[str]
+    ) -> str:
         types = ", ".join(
-            f"{_text(name)}: {_text(duckdb_type(kind))}" for name, kind in columns.items()
+            f"{_quote_text(name)}: {_quote_text(to_duckdb_type(hive_type))}"
+            for name, hive_type in columns.items()
         )
-        paths = ", ".join(_text(str(self._fetched(file))) for file in files)
-        selected = ", ".join([*map(_quoted, columns), *ends])
+        paths = ", ".join(_quote_text(str(self._download(file))) for file in files)
+        selected = ", ".join([*map(_quote_name, columns), *key_columns])
         return (
             f"SELECT {selected} FROM read_json([{paths}], format = 'newline_delimited',"  # noqa: S608
             f" columns = {{{types}}})"
         )
 
-    def _read_parquet(self, file: S3File, columns: dict[str, str], ends: list[str]) -> str:
-        source = f"read_parquet({_text(str(self._fetched(file)))}, hive_partitioning = false)"
+    def _build_parquet_select(
+        self, file: S3File, columns: dict[str, str], key_columns: list[str]
+    ) -> str:
+        path = _quote_text(str(self._download(file)))
+        source = f"read_parquet({path}, hive_partitioning = false)"
         try:
-            found = self.database.execute(f"SELECT * FROM {source} LIMIT 0").description  # noqa: S608
+            description = self.database.execute(f"SELECT * FROM {source} LIMIT 0").description  # noqa: S608
         except duckdb.Error as error:
             raise QueryError(
                 "HIVE_BAD_DATA", f"Not valid Parquet file: {file.uri}: {error}"
             ) from error
-        types = {name.lower(): kind for name, kind, *_ in found}
-        for name, kind in columns.items():
-            if name in types:
-                _check_type(file, name, types[name], kind)
+        actual_types = {name.lower(): duckdb_type for name, duckdb_type, *_ in description}
+        for name, hive_type in columns.items():
+            if name in actual_types:
+                _check_type(file, name, actual_types[name], hive_type)
         selected = [
-            f"CAST({_quoted(name) if name in types else 'NULL'} AS {duckdb_type(kind)})"
-            f" AS {_quoted(name)}"
-            for name, kind in columns.items()
+            f"CAST({_quote_name(name) if name in actual_types else 'NULL'} AS"
+            f" {to_duckdb_type(hive_type)}) AS {_quote_name(name)}"
+            for name, hive_type in columns.items()
         ]
-        return f"SELECT {', '.join([*selected, *ends])} FROM {source}"  # noqa: S608
+        return f"SELECT {', '.join([*selected, *key_columns])} FROM {source}"  # noqa: S608
 
-    def _fetched(self, file: S3File) -> Path:
-        """The file's copy on this machine. TooMuchScannedError before the limit is passed."""
-        if file.uri not in self._files:
-            self.scanned += file.size
-            if self.most_bytes is not None and self.scanned > self.most_bytes:
-                raise TooMuchScannedError
-            path = self.folder / str(len(self._files))
-            with _refused_by_s3(file.uri):
+    def _download(self, file: S3File) -> Path:
+        """Download a file unless that has been done, and return the path of the copy.
+
+        Raises:
+            ScanLimitExceededError: The file would exceed the limit. It is not downloaded.
+        """
+        if file.uri not in self._local_copies:
+            self.scanned_bytes += file.size
+            if self.max_bytes is not None and self.scanned_bytes > self.max_bytes:
+                raise ScanLimitExceededError
+            path = self.folder / str(len(self._local_copies))
+            with _translate_s3_errors(file.uri):
                 body = self.s3.get_object(Bucket=file.bucket, Key=file.key)["Body"]
             with path.open("wb") as copy:
                 for chunk in body.iter_chunks(1 << 20):
                     copy.write(chunk)
-            self._files[file.uri] = path
-        return self._files[file.uri]
+            self._local_copies[file.uri] = path
+        return self._local_copies[file.uri]
 
 
-def view_definition(table: dict[str, Any]) -> dict[str, Any]:
-    """What Athena keeps of a view in the catalogue: `originalSql`, `schema`, `columns`."""
+def parse_view_definition(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition of a view that Athena stored in the catalog.
+
+    Returns:
+        A dict with `originalSql`, `catalog`, `schema`, and `columns`.
+
+    Raises:
+        QueryError: The definition is invalid.
+    """
     text = table.get("ViewOriginalText") or ""
-    encoded = text.removeprefix(_VIEW[0]).removesuffix(_VIEW[1])
+    encoded = text.removeprefix(_VIEW_DELIMITERS[0]).removesuffix(_VIEW_DELIMITERS[1])
     try:
         return dict(json.loads(base64.b64decode(encoded, validate=True)))
     except ValueError as error:
@@ -233,14 +277,18 @@ def view_definition(table: dict[str, Any]) -> dict[str, Any]:
         raise QueryError("INVALID_VIEW", f"Invalid view JSON: {name}") from error
 
 
-def view_text(definition: dict[str, Any]) -> str:
-    """The definition as it stands in the catalogue."""
-    return base64.b64encode(json.dumps(definition).encode()).decode().join(_VIEW)
+def format_view_definition(definition: dict[str, Any]) -> str:
+    """Return the text that Athena stores in the catalog for the definition of a view."""
+    return base64.b64encode(json.dumps(definition).encode()).decode().join(_VIEW_DELIMITERS)
 
 
 @contextmanager
-def refused_by_glue() -> Iterator[None]:
-    """What the catalogue refuses, as Athena passes it on."""
+def translate_glue_errors() -> Iterator[None]:
+    """Raise errors of Glue in the block as Athena reports them.
+
+    Raises:
+        QueryError: Glue returned an error.
+    """
     try:
         yield
     except ClientError as error:
@@ -253,43 +301,49 @@ def refused_by_glue() -> Iterator[None]:
 
 
 @contextmanager
-def _refused_by_s3(where: str) -> Iterator[None]:
+def _translate_s3_errors(location: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "AccessDenied":
             raise QueryError(
-                "PERMISSION_DENIED", f"Permission denied on S3 path: {where} ({message})"
+                "PERMISSION_DENIED", f"Permission denied on S3 path: {location} ({message})"
             ) from error
         raise QueryError(
-            "HIVE_CANNOT_OPEN_SPLIT", f"Error opening Hive split {where}: {code}: {message}"
+            "HIVE_CANNOT_OPEN_SPLIT", f"Error opening Hive split {location}: {code}: {message}"
         ) from error
 
 
-def _check_type(file: S3File, name: str, found: DuckDBPyType, wanted: str) -> None:
+def _check_type(file: S3File, name: str, actual: DuckDBPyType, expected: str) -> None:
     try:
-        kind = hive_type(found)
-    except UnknownTypeError:
-        kind = str(found).lower()
-    if not can_be_read_as(kind, wanted):
+        actual_type = to_hive_type(actual)
+    except UnsupportedTypeError:
+        actual_type = str(actual).lower()
+    if not is_readable_as(actual_type, expected):
         raise QueryError(
             "HIVE_BAD_DATA",
-            f"Field {name}'s type {kind} in parquet file {file.uri} is incompatible with type"
-            f" {wanted} defined in table schema",
+            f"Field {name}'s type {actual_type} in parquet file {file.uri} is incompatible with"
+            f" type {expected} defined in table schema",
         )
 
 
-def _empty(columns: dict[str, str]) -> str:
+def _get_types(columns: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Return the Hive types of columns in the catalog, by lowercase name."""
+    return {column["Name"].lower(): column["Type"].lower() for column in columns}
+
+
+def _build_empty_select(columns: dict[str, str]) -> str:
     selected = (
-        f"CAST(NULL AS {duckdb_type(kind)}) AS {_quoted(name)}" for name, kind in columns.items()
+        f"CAST(NULL AS {to_duckdb_type(hive_type)}) AS {_quote_name(name)}"
+        for name, hive_type in columns.items()
     )
     return f"SELECT {', '.join(selected)} WHERE false"
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(value: str) -> str:
+def _quote_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""CREATE VIEW and DROP VIEW: what Athena writes into the Glue catalogue."""
+"""CREATE VIEW and DROP VIEW: what Athena stores in the Glue Data Catalog."""
 
 from __future__ import annotations
 
@@ -8,56 +8,68 @@ from typing import Any
 from botocore.exceptions import ClientError
 from sqlglot import exp
 
-from local.extensions.athena.data_types import athena_type, hive_type
+from local.extensions.athena.data_types import to_athena_type, to_hive_type
 from local.extensions.athena.sql import (
-    UNNAMED,
+    UNNAMED_COLUMN,
     QueryError,
-    duckdb_sql,
-    position,
-    with_named_columns,
+    get_position,
+    name_columns,
+    to_duckdb_sql,
 )
-from local.extensions.athena.tables import Tables, refused_by_glue, view_text
+from local.extensions.athena.tables import (
+    TableResolver,
+    format_view_definition,
+    translate_glue_errors,
+)
 
 
 def change_view(
-    statement: exp.Expr, target: exp.Table, tables: Tables, schema: str, text: str
+    statement: exp.Expr, view: exp.Table, tables: TableResolver, schema: str, text: str
 ) -> None:
-    """Make, replace or drop the view `target`, with the permissions of whoever asks.
+    """Create, replace, or drop a view in the catalog, with the permissions of the caller.
 
-    QueryError if it is there and not to be replaced, is a table, or was changed by another at the
-    same time.
+    Args:
+        statement: The CREATE VIEW or DROP VIEW statement.
+        view: The name of the view in the statement.
+        tables: The tables that the view reads.
+        schema: The schema of names that the statement writes without one.
+        text: The statement as the caller wrote it.
+
+    Raises:
+        QueryError: The statement cannot be applied: the view exists and may not be replaced, does
+            not exist, is a table, or was changed by another query at the same time.
     """
-    owner, name = (target.db or schema).lower(), target.name.lower()
-    known = _known(tables.glue, owner, name)
-    full_name = f"awsdatacatalog.{owner}.{name}"
-    if known and known.get("TableType") != "VIRTUAL_VIEW":
+    view_schema, name = (view.db or schema).lower(), view.name.lower()
+    existing = _get_existing_table(tables.glue, view_schema, name)
+    full_name = f"awsdatacatalog.{view_schema}.{name}"
+    if existing and existing.get("TableType") != "VIRTUAL_VIEW":
         raise QueryError(
-            "NOT_SUPPORTED", f"{position(text, target)}: '{full_name}' is a table, not a view"
+            "NOT_SUPPORTED", f"{get_position(text, view)}: '{full_name}' is a table, not a view"
         )
-    with refused_by_glue():
+    with translate_glue_errors():
         if isinstance(statement, exp.Drop):
-            if known:
-                tables.glue.delete_table(DatabaseName=owner, Name=name)
+            if existing:
+                tables.glue.delete_table(DatabaseName=view_schema, Name=name)
             elif not statement.args.get("exists"):
                 raise QueryError(
                     "TABLE_NOT_FOUND",
-                    f"{position(text, target)}: View '{full_name}' does not exist",
+                    f"{get_position(text, view)}: View '{full_name}' does not exist",
                 )
             return
-        if known and not statement.args.get("replace"):
+        if existing and not statement.args.get("replace"):
             raise QueryError("", f"View already exists: '{full_name}'")
-        view = _table_input(statement, tables, owner, name, text)
-        if known:
-            # By its version, so that of two who replace it at the same time one is told.
+        table_input = _build_table_input(statement, tables, view_schema, name, text)
+        if existing:
+            # With the version, one of two simultaneous replacements fails.
             tables.glue.update_table(
-                DatabaseName=owner, TableInput=view, VersionId=known["VersionId"]
+                DatabaseName=view_schema, TableInput=table_input, VersionId=existing["VersionId"]
             )
         else:
-            tables.glue.create_table(DatabaseName=owner, TableInput=view)
+            tables.glue.create_table(DatabaseName=view_schema, TableInput=table_input)
 
 
-def _known(glue: Any, schema: str, name: str) -> dict[str, Any] | None:
-    with refused_by_glue():
+def _get_existing_table(glue: Any, schema: str, name: str) -> dict[str, Any] | None:
+    with translate_glue_errors():
         try:
             return dict(glue.get_table(DatabaseName=schema, Name=name)["Table"])
         except ClientError as error:
@@ -66,46 +78,52 @@ def _known(glue: Any, schema: str, name: str) -> dict[str, Any] | None:
             return None
 
 
-def _table_input(
-    statement: exp.Expr, tables: Tables, schema: str, name: str, text: str
+def _build_table_input(
+    statement: exp.Expr, tables: TableResolver, schema: str, name: str, text: str
 ) -> dict[str, Any]:
     query = statement.expression
-    original = query.sql(dialect="athena", pretty=True)
+    original_sql = query.sql(dialect="athena", pretty=True)
     tables.prepare(query, schema, text)
-    found = tables.database.execute(
-        f"SELECT * FROM ({duckdb_sql(with_named_columns(query))}) LIMIT 0"  # noqa: S608
+    description = tables.database.execute(
+        f"SELECT * FROM ({to_duckdb_sql(name_columns(query))}) LIMIT 0"  # noqa: S608
     ).description
-    columns = [(column.lower(), kind) for column, kind, *_ in found]
-    _check_names([column for column, _ in columns], position(text, query))
+    columns = [(column.lower(), duckdb_type) for column, duckdb_type, *_ in description]
+    _check_names([column for column, _ in columns], get_position(text, query))
     definition = {
-        "originalSql": original,
+        "originalSql": original_sql,
         "catalog": "awsdatacatalog",
         "schema": schema,
-        "columns": [{"name": column, "type": athena_type(kind)} for column, kind in columns],
+        "columns": [
+            {"name": column, "type": to_athena_type(duckdb_type)} for column, duckdb_type in columns
+        ],
     }
     return {
         "Name": name,
         "TableType": "VIRTUAL_VIEW",
-        "ViewOriginalText": view_text(definition),
+        "ViewOriginalText": format_view_definition(definition),
         "ViewExpandedText": "/* Presto View */",
         "Parameters": {"presto_view": "true", "comment": "Presto View"},
         "PartitionKeys": [],
         "StorageDescriptor": {
-            "Columns": [{"Name": column, "Type": hive_type(kind)} for column, kind in columns],
+            "Columns": [
+                {"Name": column, "Type": to_hive_type(duckdb_type)}
+                for column, duckdb_type in columns
+            ],
             "Location": "",
             "SerdeInfo": {},
         },
     }
 
 
-def _check_names(names: list[str], where: str) -> None:
-    if UNNAMED in names:
+def _check_names(names: list[str], position: str) -> None:
+    if UNNAMED_COLUMN in names:
         raise QueryError(
             "MISSING_COLUMN_NAME",
-            f"{where}: Column name not specified at position {names.index(UNNAMED) + 1}",
+            f"{position}: Column name not specified at position {names.index(UNNAMED_COLUMN) + 1}",
         )
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
+    duplicates = [name for name, count in Counter(names).items() if count > 1]
+    if duplicates:
         raise QueryError(
-            "DUPLICATE_COLUMN_NAME", f"{where}: Column name '{twice[0]}' specified more than once"
+            "DUPLICATE_COLUMN_NAME",
+            f"{position}: Column name '{duplicates[0]}' specified more than once",
         )

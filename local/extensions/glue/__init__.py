@@ -1,1 +1,1 @@
-"""The Glue crawler."""
+"""The Glue crawler: it catalogs the tables and partitions that it discovers in S3."""

@@ -1,7 +1,7 @@
-"""The Glue crawler: what starts, runs and ends a crawl, and what is said of it afterwards.
+"""Start, run, and stop crawls of the Glue crawler.
 
-A crawl reads S3 and writes the catalogue and its log with the crawler's role, so a permission that
-is missing makes it FAILED, as on AWS.
+A crawl reads S3 and writes the catalog and its log with the crawler's role. A missing permission
+therefore makes the crawl FAILED, as on AWS.
 """
 
 from __future__ import annotations
@@ -14,133 +14,145 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from local.extensions.glue.catalog import CrawlCatalogue, CrawlError
-from local.extensions.glue.crawl import find_tables
-from local.extensions.patching.clients import NotAssumableError, client
+from local.extensions.glue.catalog_writer import CatalogWriter, CrawlError
+from local.extensions.glue.table_discovery import discover_tables
+from local.extensions.patching.clients import AssumeRoleError, get_client
 from local.extensions.patching.patches import replace, resolve
-from local.extensions.patching.responses import Answer, accepted, refused
+from local.extensions.patching.responses import Response, error_response, success_response
 
-LOG_GROUP = "/aws-glue/crawlers"
-_SERVICE = "glue.amazonaws.com"
+_LOG_GROUP = "/aws-glue/crawlers"
+_SERVICE_PRINCIPAL = "glue.amazonaws.com"
 _GLUE = "ministack.services.glue"
 
 _log = logging.getLogger("crawler")
 _lock = threading.Lock()
 
 
-class _StoppedError(Exception):
-    """Somebody stopped the crawl."""
+class _CrawlCanceledError(Exception):
+    """The crawl was stopped by a user."""
 
 
 def install() -> None:
-    """Take the calls that start and stop a crawl."""
+    """Replace the calls that start and stop a crawl."""
     replace(_GLUE, "_start_crawler", _start_crawler, ("data",))
     replace(_GLUE, "_stop_crawler", _stop_crawler, ("data",))
 
 
-def _start_crawler(data: dict[str, Any]) -> Answer:
+def _start_crawler(data: dict[str, Any]) -> Response:
     name = data.get("Name", "")
     crawler = resolve(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
-            return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
+            return _not_found(name)
         if crawler["State"] != "READY":
-            return refused(
+            return error_response(
                 "CrawlerRunningException", f"Crawler with name {name} has already started"
             )
         crawler["State"] = "RUNNING"
     resolve("ministack.core.concurrency", "spawn_background")(
         _crawl, crawler, thread_name=f"crawler-{name}"
     )
-    return accepted({})
+    return success_response({})
 
 
-def _stop_crawler(data: dict[str, Any]) -> Answer:
+def _stop_crawler(data: dict[str, Any]) -> Response:
     name = data.get("Name", "")
     crawler = resolve(_GLUE, "_crawlers").get(name)
     with _lock:
         if crawler is None:
-            return refused("EntityNotFoundException", f"Crawler with name {name} does not exist")
+            return _not_found(name)
         if crawler["State"] == "READY":
-            return refused("CrawlerNotRunningException", f"Crawler with name {name} isn't running")
+            return error_response(
+                "CrawlerNotRunningException", f"Crawler with name {name} isn't running"
+            )
         if crawler["State"] == "STOPPING":
-            return refused("CrawlerStoppingException", f"Crawler with name {name} is stopping")
+            return error_response(
+                "CrawlerStoppingException", f"Crawler with name {name} is stopping"
+            )
         crawler["State"] = "STOPPING"
-    return accepted({})
+    return success_response({})
+
+
+def _not_found(name: str) -> Response:
+    return error_response("EntityNotFoundException", f"Crawler with name {name} does not exist")
 
 
 def _crawl(crawler: dict[str, Any]) -> None:
-    """One crawl, from RUNNING over STOPPING to READY; LastCrawl is there before READY is."""
-    began = time.time()
-    last = {
-        "LogGroup": LOG_GROUP,
+    """Run one crawl, and move the crawler from RUNNING through STOPPING to READY.
+
+    LastCrawl is set before the state becomes READY.
+    """
+    started_at = time.time()
+    last_crawl = {
+        "LogGroup": _LOG_GROUP,
         "LogStream": crawler["Name"],
         "MessagePrefix": str(uuid4()),
-        "StartTime": began,
+        "StartTime": started_at,
     }
     lines: list[str] = []
-    status, problem = "SUCCEEDED", ""
+    status, error_message = "SUCCEEDED", ""
     try:
-        _run(crawler, lines)
-    except _StoppedError:
+        _catalog_targets(crawler, lines)
+    except _CrawlCanceledError:
         status = "CANCELLED"
-    except (ClientError, CrawlError, NotAssumableError) as error:
-        status, problem = "FAILED", str(error)
-    except Exception as error:  # noqa: BLE001 - logged; a crawler never stays RUNNING
-        _log.exception("crawler %s", crawler["Name"])
-        status, problem = "FAILED", f"Internal service exception: {error}"
+    except (ClientError, CrawlError, AssumeRoleError) as error:
+        status, error_message = "FAILED", str(error)
+    except Exception as error:  # noqa: BLE001 - logged; a crawler must not stay in RUNNING
+        _log.exception("crawler %s failed", crawler["Name"])
+        status, error_message = "FAILED", f"Internal service exception: {error}"
     with _lock:
         crawler["State"] = "STOPPING"
-    lines.append(f"{'ERROR' if problem else 'INFO'} : Crawl ended {status} {problem}".rstrip())
+    level = "ERROR" if error_message else "INFO"
+    lines.append(f"{level} : Crawl ended with status {status} {error_message}".rstrip())
     try:
-        _write_log(crawler, last["MessagePrefix"], lines)
-    except (ClientError, NotAssumableError) as error:
-        status, problem = "FAILED", problem or str(error)
+        _write_log(crawler, last_crawl["MessagePrefix"], lines)
+    except (ClientError, AssumeRoleError) as error:
+        status, error_message = "FAILED", error_message or str(error)
     crawler["LastCrawl"] = {
-        **last,
+        **last_crawl,
         "Status": status,
-        **({"ErrorMessage": problem} if problem else {}),
+        **({"ErrorMessage": error_message} if error_message else {}),
     }
-    crawler["CrawlElapsedTime"] = round(1000 * (time.time() - began))
+    crawler["CrawlElapsedTime"] = round(1000 * (time.time() - started_at))
     with _lock:
         crawler["State"] = "READY"
 
 
-def _run(crawler: dict[str, Any], lines: list[str]) -> None:
-    role = _role_arn(crawler)
-    s3, glue = (client(service, role, _SERVICE) for service in ("s3", "glue"))
+def _catalog_targets(crawler: dict[str, Any], lines: list[str]) -> None:
+    role = _get_role_arn(crawler)
+    s3, glue = (get_client(service, role, _SERVICE_PRINCIPAL) for service in ("s3", "glue"))
 
     def log(line: str) -> None:
         lines.append(line)
         if crawler["State"] == "STOPPING":
-            raise _StoppedError
+            raise _CrawlCanceledError
 
     glue.get_database(Name=crawler["DatabaseName"])
-    catalogue = CrawlCatalogue(glue, crawler, log)
+    writer = CatalogWriter(glue, crawler, log)
     for target in crawler.get("Targets", {}).get("S3Targets", []):
         log(f"INFO : Crawling {target['Path']}")
-        for table in find_tables(s3, target, crawler.get("TablePrefix", ""), log):
-            catalogue.keep(table)
+        for table in discover_tables(s3, target, crawler.get("TablePrefix", ""), log):
+            writer.write(table)
 
 
-def _role_arn(crawler: dict[str, Any]) -> str:
+def _get_role_arn(crawler: dict[str, Any]) -> str:
     role = str(crawler["Role"])
     account = resolve("ministack.core.responses", "get_account_id")()
     return role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
 
 
-def _write_log(crawler: dict[str, Any], prefix: str, lines: list[str]) -> None:
-    """Put the lines into the log group that all crawlers share, as the crawler's role."""
-    logs = client("logs", _role_arn(crawler), _SERVICE)
-    stream = {"logGroupName": LOG_GROUP, "logStreamName": crawler["Name"]}
-    for make, names in (
-        (logs.create_log_group, {"logGroupName": LOG_GROUP}),
+def _write_log(crawler: dict[str, Any], message_prefix: str, lines: list[str]) -> None:
+    """Write the lines to the log group that all crawlers share, with the crawler's role."""
+    logs = get_client("logs", _get_role_arn(crawler), _SERVICE_PRINCIPAL)
+    stream = {"logGroupName": _LOG_GROUP, "logStreamName": crawler["Name"]}
+    for create, arguments in (
+        (logs.create_log_group, {"logGroupName": _LOG_GROUP}),
         (logs.create_log_stream, stream),
     ):
         try:
-            make(**names)
+            create(**arguments)
         except logs.exceptions.ResourceAlreadyExistsException:
             continue
-    now = round(1000 * time.time())
-    events = [{"timestamp": now, "message": f"[{prefix}] {line}"} for line in lines]
+    now_ms = round(1000 * time.time())
+    events = [{"timestamp": now_ms, "message": f"[{message_prefix}] {line}"} for line in lines]
     logs.put_log_events(**stream, logEvents=events)

@@ -1,4 +1,4 @@
-"""The columns of a Parquet file, read from its end alone."""
+"""Read the columns of a Parquet file without downloading more than its footer."""
 
 from __future__ import annotations
 
@@ -9,52 +9,62 @@ from typing import Any
 
 import duckdb
 
-from local.extensions.athena.data_types import UnknownTypeError, hive_type
+from local.extensions.athena.data_types import UnsupportedTypeError, to_hive_type
 from local.extensions.s3.files import S3File
 
 _MAGIC = b"PAR1"
+_TAIL_BYTES = 8  # a file ends with the length of its footer, 4 bytes, and the magic number
+_MIN_FILE_BYTES = len(_MAGIC) + _TAIL_BYTES
 # Most footers are shorter, so that one request is enough.
-_FIRST_READ = 64 * 1024
+_FIRST_READ_BYTES = 64 * 1024
 
 Columns = dict[str, str]
-"""Hive types by lower-case name, in the file's order."""
+"""Hive types by lowercase column name, in the order of the file."""
 
 
 class NotParquetError(Exception):
-    """The object is no Parquet file, or has a type that the catalogue does not know."""
+    """The object is not a Parquet file, or has a type that the catalog does not support."""
 
 
-def parquet_schema(s3: Any, file: S3File) -> Columns:
-    """The file's columns; a file without rows has them too.
+def read_parquet_schema(s3: Any, file: S3File) -> Columns:
+    """Return the columns of a Parquet file, which may have no rows.
 
-    NotParquetError; ClientError as S3 answers it.
+    Args:
+        s3: An S3 client that may read the file.
+        file: The file.
+
+    Raises:
+        NotParquetError: The file is not a readable Parquet file.
+        ClientError: S3 returned an error.
     """
-    end = _end(s3, file, _FIRST_READ)
-    if file.size < 12 or end[-4:] != _MAGIC:  # noqa: PLR2004 - two magics and a length
+    tail = _read_tail(s3, file, _FIRST_READ_BYTES)
+    if file.size < _MIN_FILE_BYTES or tail[-len(_MAGIC) :] != _MAGIC:
         raise NotParquetError(f"{file.uri} is not a Parquet file")
-    (length,) = struct.unpack("<I", end[-8:-4])
-    if length + 8 > len(end):
-        end = _end(s3, file, length + 8)
-    # A file of a footer alone: what it says of rows is not looked at here.
-    content = _MAGIC + end[-(length + 8) :]
+    (footer_length,) = struct.unpack("<I", tail[-_TAIL_BYTES : -len(_MAGIC)])
+    needed = footer_length + _TAIL_BYTES
+    if needed > len(tail):
+        tail = _read_tail(s3, file, needed)
+    # A file that consists of the footer only. The rows that the footer describes are not read.
+    content = _MAGIC + tail[-needed:]
     with tempfile.TemporaryDirectory(prefix="schema-") as folder:
         path = Path(folder) / "footer.parquet"
         path.write_bytes(content)
         try:
-            return _columns(path)
-        except (duckdb.Error, UnknownTypeError) as error:
+            return _read_columns(path)
+        except (duckdb.Error, UnsupportedTypeError) as error:
             raise NotParquetError(f"{file.uri}: {error}") from error
 
 
-def _end(s3: Any, file: S3File, length: int) -> bytes:
+def _read_tail(s3: Any, file: S3File, length: int) -> bytes:
     first = max(0, file.size - length)
-    answer = s3.get_object(Bucket=file.bucket, Key=file.key, Range=f"bytes={first}-{file.size - 1}")
-    return bytes(answer["Body"].read())
+    byte_range = f"bytes={first}-{file.size - 1}"
+    response = s3.get_object(Bucket=file.bucket, Key=file.key, Range=byte_range)
+    return bytes(response["Body"].read())
 
 
-def _columns(path: Path) -> Columns:
+def _read_columns(path: Path) -> Columns:
     with duckdb.connect() as database:
-        found = database.execute(
+        description = database.execute(
             "SELECT * FROM read_parquet(?, hive_partitioning = false) LIMIT 0", [str(path)]
         ).description
-    return {name.lower(): hive_type(kind) for name, kind, *_ in found}
+    return {name.lower(): to_hive_type(duckdb_type) for name, duckdb_type, *_ in description}

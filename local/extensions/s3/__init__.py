@@ -1,1 +1,1 @@
-"""S3: bucket keys, and folders that stand in for buckets."""
+"""S3: the keys of encrypted buckets, and local folders in place of buckets."""

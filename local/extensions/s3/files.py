@@ -1,4 +1,4 @@
-"""Objects below an s3:// location as files: listed, read, and told apart from what readers skip."""
+"""List the files below a location in S3, without those that readers ignore."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class S3File:
-    """An object; `size` in bytes."""
+    """An object in S3, with its size in bytes."""
 
     bucket: str
     key: str
@@ -17,30 +17,45 @@ class S3File:
 
     @property
     def uri(self) -> str:
+        """The `s3://` URI of the object."""
         return f"s3://{self.bucket}/{self.key}"
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// URI; the key has no slash at either end, and may be empty."""
+    """Return the bucket and the key of an `s3://` URI.
+
+    The key has no slash at either end, and is empty for a bucket.
+    """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key.strip("/")
 
 
 def split_location(location: str) -> tuple[str, str]:
-    """Bucket and prefix of an s3:// location; the prefix ends with a slash or is empty."""
+    """Return the bucket and the prefix of an `s3://` location.
+
+    The prefix ends with a slash, and is empty for a bucket.
+    """
     bucket, prefix = split_uri(location)
     return bucket, f"{prefix}/" if prefix else ""
 
 
-def files_below(s3: Any, location: str) -> Iterator[S3File]:
-    """The files with content below a location, in order of their keys.
+def list_files(s3: Any, location: str) -> Iterator[S3File]:
+    """Yield the files below a location that are not empty, in the order of their keys.
 
-    As Hive does it, without those whose name, or a folder's, begins with `_` or `.`.
-    ClientError as S3 answers it.
+    Files are omitted, as in Hive, if their name or the name of one of their folders begins with
+    `_` or `.`.
+
+    Args:
+        s3: An S3 client that may list the bucket.
+        location: The `s3://` location.
+
+    Raises:
+        ClientError: S3 returned an error.
     """
     bucket, prefix = split_location(location)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", []):
-            names = found["Key"].removeprefix(prefix).split("/")
-            if found["Size"] and not any(name.startswith(("_", ".")) for name in names):
-                yield S3File(bucket, found["Key"], found["Size"])
+        for entry in page.get("Contents", []):
+            names = entry["Key"].removeprefix(prefix).split("/")
+            is_hidden = any(name.startswith(("_", ".")) for name in names)
+            if entry["Size"] and not is_hidden:
+                yield S3File(bucket, entry["Key"], entry["Size"])

@@ -1,1 +1,1 @@
-"""SNS email: messages become files in a mailbox folder."""
+"""SNS email: emails become files in the mailbox folder."""

@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 
 from local import ACCOUNT
 from local import cloud as clouds
-from local.cloud import PROJECT, Cloud, CloudError, FolderTakenError
+from local.cloud import PROJECT_ROOT, Cloud, CloudError, FolderInUseError
 from tests.support.processes import process_group
 from tests.support.waiting import wait_until
 
@@ -201,7 +201,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from local import cloud
-from tests.local.test_cloud import make_function
+from tests.local.cloud.test_server import make_function
 with cloud.running(Path(sys.argv[1])) as running:
     make_function(running, "child")
     print(running.pid, flush=True)
@@ -213,8 +213,8 @@ with cloud.running(Path(sys.argv[1])) as running:
 def test_it_ends_with_whoever_started_it(number: signal.Signals, tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
-        cwd=PROJECT,
-        env=os.environ | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}"},
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -235,11 +235,11 @@ def test_it_ends_with_whoever_started_it(number: signal.Signals, tmp_path: Path)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_detached_one_lives_on_until_it_is_told(number: signal.Signals, tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from local import cloud; "
-    code += "print(cloud.start(Path(sys.argv[1]), attached=False).pid)"
+    code += "print(cloud.start(Path(sys.argv[1]), stop_with_parent=False).pid)"
     said = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        cwd=PROJECT,
-        env=os.environ | {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}"},
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}"},
         capture_output=True,
         text=True,
         check=True,
@@ -266,7 +266,7 @@ def test_of_two_that_start_at_once_one_is_refused_and_the_other_lives(tmp_path: 
         [started] = [
             attempt.result() for attempt, error in zip(tries, errors, strict=True) if error is None
         ]
-        assert isinstance(refused, FolderTakenError)
+        assert isinstance(refused, FolderInUseError)
         assert clouds.find(tmp_path) == started
         assert started.client("sts").get_caller_identity()
         assert started.log.stat().st_size > 0
@@ -276,4 +276,4 @@ def test_of_two_that_start_at_once_one_is_refused_and_the_other_lives(tmp_path: 
 
 def test_nobody_else_may_read_what_lies_there(cloud: Cloud) -> None:
     assert stat.S_IMODE(cloud.folder.stat().st_mode) == 0o700
-    assert cloud.is_attached
+    assert cloud.stops_with_parent

@@ -1,4 +1,4 @@
-"""A lake with two runs, catalogued and with views; readers are to see the first."""
+"""A lake with two cataloged runs and the views. The first run is the published one."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 
 from local.cloud import running
 from pipeline.publication.catalog import views
-from tests.local.lake import COLUMNS, Lake, make_lake
+from tests.local.support.lake import COLUMNS, Lake, deploy_lake
 
-RUN, OTHER = "2026-11-run", "2026-12-other"
+PUBLISHED_RUN, OTHER_RUN = "2026-11-run", "2026-12-other"
 
 
 @contextmanager
-def two_runs(folder: Path) -> Iterator[Lake]:
-    """A cloud of its own, for as long as the block runs."""
+def lake_with_two_runs(folder: Path) -> Iterator[Lake]:
+    """Run a local cloud with the lake during the block."""
     with running(folder) as cloud:
-        lake = make_lake(cloud)
+        lake = deploy_lake(cloud)
         for table in COLUMNS:
-            lake.put_rows(table, RUN)
-            lake.put_rows(table, OTHER)
-        _put_run(lake, RUN, "100.50")
-        _put_run(lake, OTHER, "999.99")
+            lake.put_rows(table, PUBLISHED_RUN)
+            lake.put_rows(table, OTHER_RUN)
+        _put_run(lake, PUBLISHED_RUN, "100.50")
+        _put_run(lake, OTHER_RUN, "999.99")
         assert lake.crawl()["Status"] == "SUCCEEDED"
-        lake.point_to(RUN, "2026-11-23T08:00:00.000000Z", **_COUNTED)
+        lake.put_publication_record(PUBLISHED_RUN, "2026-11-23T08:00:00.000000Z", **_COUNTS)
         for view in views(personal_data=False):
-            assert lake.run(view.text)["Status"]["State"] == "SUCCEEDED"
+            assert lake.run_query(view.text)["Status"]["State"] == "SUCCEEDED"
         yield lake
 
 
-_COUNTED = {
+_COUNTS = {
     "batch": "raw/",
     "datasets": [{"dataset": "rentals", "read": 3, "accepted": 2, "rejected": 1}],
     "reasons": [{"dataset": "rentals", "reason": "missing_user_id", "rows": 1}],
@@ -41,13 +41,13 @@ _COUNTED = {
 
 
 def _put_run(lake: Lake, run_id: str, amount: str) -> None:
-    """Two rentals on one day, of which one has no end; every table adds up to them."""
-    money, total = Decimal(amount), 2 * Decimal(amount)
+    """Write a run with two rentals on one day, one without times, and the matching KPI tables."""
+    price, total = Decimal(amount), 2 * Decimal(amount)
     lake.put_rows(
         "rentals",
         run_id,
-        {"rental_id": "1", "total_amount": money, "rental_start_time": "2026-11-01 10:00:00"},
-        {"rental_id": "012e4", "total_amount": money},
+        {"rental_id": "1", "total_amount": price, "rental_start_time": "2026-11-01 10:00:00"},
+        {"rental_id": "012e4", "total_amount": price},
     )
     lake.put_rows(
         "location_metrics",
@@ -70,7 +70,7 @@ def _put_run(lake: Lake, run_id: str, amount: str) -> None:
         {
             "total_transactions": 2,
             "total_revenue": total,
-            "average_transaction": money,
+            "average_transaction": price,
             "first_rental_date": date(2026, 11, 1),
         },
     )

@@ -18,25 +18,25 @@ from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB
 from sample_data import write_sample
-from tests.local.runs import (
-    ask,
-    body,
-    cluster_of,
-    cluster_state,
-    invoke,
-    keys,
-    mails_about,
-    of_run,
-    only_mail,
-    pinned_versions,
-    pointers,
-    read,
-    read_report,
-    run_id_of,
-    steps,
+from tests.local.support.runs import (
+    query,
+    get_body,
+    get_cluster_id,
+    get_cluster_state,
+    invoke_function,
+    list_keys,
+    find_emails,
+    select_run,
+    wait_for_only_email,
+    get_pinned_versions,
+    list_publication_records,
+    read_object,
+    read_job_report,
+    get_run_id,
+    get_step_states,
 )
-from tests.local.stack import Stack
-from tests.oracle import Expected, expected
+from tests.local.support.stack import Stack
+from tests.oracle import Expected, compute_expected
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("local")
@@ -56,22 +56,22 @@ def subject(batch: str, truth: Expected) -> str:
 
 def test_a_clean_batch_becomes_tables_and_one_mail(stack: Stack, tmp_path: Path) -> None:
     write_sample(tmp_path, rentals=50, seed=1)
-    truth = expected(tmp_path)
-    stack.drop(tmp_path, "clean")
+    truth = compute_expected(tmp_path)
+    stack.upload_batch(tmp_path, "clean")
     execution = stack.wait_for_run("clean")
-    run_id = run_id_of(execution)
+    run_id = get_run_id(execution)
     assert execution["status"] == "SUCCEEDED", execution.get("cause")
     assert json.loads(execution["output"]) == {"run_id": run_id, "status": "PUBLISHED"}
 
-    mail = only_mail(stack, "clean")
+    mail = wait_for_only_email(stack, "clean")
     assert mail["Subject"] == subject("clean", truth)
-    assert run_id in body(mail)
-    assert "Readers see this run now." in body(mail)
+    assert run_id in get_body(mail)
+    assert "Readers see this run now." in get_body(mail)
 
-    [totals] = ask(stack, "SELECT * FROM transaction_metrics")
+    [totals] = query(stack, "SELECT * FROM transaction_metrics")
     assert {name: totals[name] for name in totals_of(truth)} == totals_of(truth)
     for table in KPI_TABLES:
-        [counted] = ask(
+        [counted] = query(
             stack,
             f"SELECT COUNT(*) AS n, SUM({table.count_column}) AS rentals,"  # noqa: S608
             f" SUM({table.revenue_column}) AS revenue FROM {table.name}",
@@ -83,9 +83,9 @@ def test_a_clean_batch_becomes_tables_and_one_mail(stack: Stack, tmp_path: Path)
             "revenue": str(truth.transformation["accepted_revenue"]),
         }
 
-    cluster = cluster_of(stack, run_id)
-    assert cluster_state(stack, cluster) == "TERMINATED"
-    assert steps(stack, cluster) == {"transformation_job": "COMPLETED", "kpis": "COMPLETED"}
+    cluster = get_cluster_id(stack, run_id)
+    assert get_cluster_state(stack, cluster) == "TERMINATED"
+    assert get_step_states(stack, cluster) == {"transformation_job": "COMPLETED", "kpis": "COMPLETED"}
     assert_everything_in_its_place(stack, tmp_path, "clean", run_id, cluster, truth)
 
 
@@ -95,24 +95,24 @@ def assert_everything_in_its_place(
     """Section 5 of the data contract, line by line."""
     for dataset in DATASETS:
         dropped = (folder / dataset.file).read_bytes()
-        assert read(stack, f"raw/{batch}/{dataset.file}") == dropped
-        assert read(stack, f"batches/run_id={run_id}/{dataset.file}") == dropped
+        assert read_object(stack, f"raw/{batch}/{dataset.file}") == dropped
+        assert read_object(stack, f"batches/run_id={run_id}/{dataset.file}") == dropped
     tables = [f"output/{dataset.name}" for dataset in DATASETS]
     tables += [f"quarantine/{dataset.name}" for dataset in DATASETS]
     tables += [f"kpi_output/{table.name}" for table in KPI_TABLES]
     for table in tables:
-        [file] = keys(stack, f"{table}/run_id={run_id}/")
+        [file] = list_keys(stack, f"{table}/run_id={run_id}/")
         assert file.endswith(".parquet")
-    assert read_report(stack, TRANSFORMATION_JOB, run_id) == truth.transformation
-    assert read_report(stack, KPI_JOB, run_id) == truth.kpis
-    assert pointers(stack)[-1].endswith(f"-{run_id}.json")
-    pointer = json.loads(read(stack, pointers(stack)[-1]))
+    assert read_job_report(stack, TRANSFORMATION_JOB, run_id) == truth.transformation
+    assert read_job_report(stack, KPI_JOB, run_id) == truth.kpis
+    assert list_publication_records(stack)[-1].endswith(f"-{run_id}.json")
+    pointer = json.loads(read_object(stack, list_publication_records(stack)[-1]))
     assert (pointer["run_id"], pointer["batch"]) == (run_id, f"raw/{batch}/")
-    reports = {key.rpartition("/")[2] for key in keys(stack, f"reports/{run_id}/")}
+    reports = {key.rpartition("/")[2] for key in list_keys(stack, f"reports/{run_id}/")}
     assert reports == {"answers.json", "email.txt"}
-    assert keys(stack, "athena_results/")
-    assert any(key.endswith("/jobs.zip") for key in keys(stack, "emr-scripts/"))
-    logs = [key.rpartition("/")[2] for key in keys(stack, f"logs/emr/{cluster}/steps/")]
+    assert list_keys(stack, "athena_results/")
+    assert any(key.endswith("/jobs.zip") for key in list_keys(stack, "emr-scripts/"))
+    logs = [key.rpartition("/")[2] for key in list_keys(stack, f"logs/emr/{cluster}/steps/")]
     assert sorted(logs) == sorted(2 * ["controller.gz", "stderr.gz", "stdout.gz"])
 
 
@@ -121,54 +121,54 @@ def test_the_next_batch_under_a_prefix_is_a_run_of_its_own(stack: Stack, tmp_pat
     for seed in (2, 3):
         folder = tmp_path / str(seed)
         write_sample(folder, rentals=40 + seed, seed=seed)
-        stack.drop(folder, "monthly")
-        assert wait_until(lambda: len(stack.executions("monthly")) > len(executions), 30)
+        stack.upload_batch(folder, "monthly")
+        assert wait_until(lambda: len(stack.list_executions("monthly")) > len(executions), 30)
         known = {execution["executionArn"] for execution in executions}
-        [arn] = set(stack.executions("monthly")) - known
-        executions.append(stack.wait_for_end(arn))
+        [arn] = set(stack.list_executions("monthly")) - known
+        executions.append(stack.wait_for_execution(arn))
     assert [execution["status"] for execution in executions] == ["SUCCEEDED", "SUCCEEDED"]
     first, second = executions
-    assert run_id_of(first) != run_id_of(second)
-    assert len(pinned_versions(first) | pinned_versions(second)) == 2 * len(DATASETS)
+    assert get_run_id(first) != get_run_id(second)
+    assert len(get_pinned_versions(first) | get_pinned_versions(second)) == 2 * len(DATASETS)
     # The one before stays as it was, and readers see the later one.
     for seed, execution in zip((2, 3), executions, strict=True):
         for dataset in DATASETS:
-            pinned = f"batches/run_id={run_id_of(execution)}/{dataset.file}"
-            assert read(stack, pinned) == (tmp_path / str(seed) / dataset.file).read_bytes()
-    [totals] = ask(stack, "SELECT * FROM transaction_metrics")
-    truth = expected(tmp_path / "3")
+            pinned = f"batches/run_id={get_run_id(execution)}/{dataset.file}"
+            assert read_object(stack, pinned) == (tmp_path / str(seed) / dataset.file).read_bytes()
+    [totals] = query(stack, "SELECT * FROM transaction_metrics")
+    truth = compute_expected(tmp_path / "3")
     assert {name: totals[name] for name in totals_of(truth)} == totals_of(truth)
-    [earlier] = ask(stack, of_run("transaction_metrics", run_id_of(first)))
-    before = expected(tmp_path / "2")
+    [earlier] = query(stack, select_run("transaction_metrics", get_run_id(first)))
+    before = compute_expected(tmp_path / "2")
     assert earlier["total_revenue"] == before.transformation["accepted_revenue"]
-    assert wait_until(lambda: len(mails_about(stack, "monthly")) > 1, 20)
-    subjects = [mail["Subject"] for mail in mails_about(stack, "monthly")]
+    assert wait_until(lambda: len(find_emails(stack, "monthly")) > 1, 20)
+    subjects = [mail["Subject"] for mail in find_emails(stack, "monthly")]
     assert subjects == [subject("monthly", before), subject("monthly", truth)]
 
 
 def test_rows_within_the_limit_go_to_quarantine_and_are_counted(
     stack: Stack, tmp_path: Path
 ) -> None:
-    write_sample(tmp_path, rentals=60, dirt=0.05, seed=4)
-    truth = expected(tmp_path)
+    write_sample(tmp_path, rentals=60, error_rate=0.05, seed=4)
+    truth = compute_expected(tmp_path)
     rejected = truth.rejected["rentals"]
     read_rows = len(rejected) + len(truth.accepted["rentals"])
     assert 0 < len(rejected) / read_rows <= 0.05
-    stack.drop(tmp_path, "dusty")
+    stack.upload_batch(tmp_path, "dusty")
     execution = stack.wait_for_run("dusty")
-    run_id = run_id_of(execution)
+    run_id = get_run_id(execution)
     assert execution["status"] == "SUCCEEDED", execution.get("cause")
-    text = body(only_mail(stack, "dusty"))
+    text = get_body(wait_for_only_email(stack, "dusty"))
     for name, counts in datasets_of(truth).items():
         numbers = r"\s+".join(str(counts[key]) for key in ("read", "accepted", "rejected"))
         assert re.search(rf"^{name}\s+{numbers}\s*$", text, re.MULTILINE), text
         for reason, rows in counts["reasons"].items():
             line = rf"^{reason}\s+{rows}\s*$"
             assert not rows or re.search(line, text, re.MULTILINE), text
-        [file] = keys(stack, f"quarantine/{name}/run_id={run_id}/")
-        assert len(read(stack, file)) > 0
-    assert read_report(stack, TRANSFORMATION_JOB, run_id) == truth.transformation
-    [totals] = ask(stack, "SELECT * FROM transaction_metrics")
+        [file] = list_keys(stack, f"quarantine/{name}/run_id={run_id}/")
+        assert len(read_object(stack, file)) > 0
+    assert read_job_report(stack, TRANSFORMATION_JOB, run_id) == truth.transformation
+    [totals] = query(stack, "SELECT * FROM transaction_metrics")
     assert {name: totals[name] for name in totals_of(truth)} == totals_of(truth)
 
 
@@ -180,23 +180,23 @@ def datasets_of(truth: Expected) -> dict[str, Any]:
 
 def test_rows_beyond_the_limit_keep_a_run_from_readers(published: Stack, tmp_path: Path) -> None:
     stack = published
-    write_sample(tmp_path, rentals=60, dirt=0.4, seed=5)
-    rentals = datasets_of(expected(tmp_path))["rentals"]
-    before, seen = pointers(stack), ask(stack, "SELECT * FROM transaction_metrics")
-    stack.drop(tmp_path, "filthy")
+    write_sample(tmp_path, rentals=60, error_rate=0.4, seed=5)
+    rentals = datasets_of(compute_expected(tmp_path))["rentals"]
+    before, seen = list_publication_records(stack), query(stack, "SELECT * FROM transaction_metrics")
+    stack.upload_batch(tmp_path, "filthy")
     execution = stack.wait_for_run("filthy")
     assert (execution["status"], execution["error"]) == ("FAILED", "RunRejectedError")
     assert execution["cause"].startswith("CheckRun: ")
-    assert "PublishResults" not in stack.states(execution["executionArn"])
-    assert pointers(stack) == before
-    assert ask(stack, "SELECT * FROM transaction_metrics") == seen
-    mail = only_mail(stack, "filthy")
+    assert "PublishResults" not in stack.get_entered_states(execution["executionArn"])
+    assert list_publication_records(stack) == before
+    assert query(stack, "SELECT * FROM transaction_metrics") == seen
+    mail = wait_for_only_email(stack, "filthy")
     assert mail["Subject"] == "Rental KPIs failed: filthy (CheckRun)"
-    assert f"{rentals['rejected']} of {rentals['read']} rentals were rejected" in body(mail)
-    assert "the limit is 5 percent" in body(mail)
-    assert "Nothing was published: readers still see the run" in body(mail)
-    assert "To mend the data, drop all four files" in body(mail)
-    assert cluster_state(stack, cluster_of(stack, run_id_of(execution))) == "TERMINATED"
+    assert f"{rentals['rejected']} of {rentals['read']} rentals were rejected" in get_body(mail)
+    assert "the limit is 5 percent" in get_body(mail)
+    assert "Nothing was published: readers still see the run" in get_body(mail)
+    assert "To mend the data, drop all four files" in get_body(mail)
+    assert get_cluster_state(stack, get_cluster_id(stack, get_run_id(execution))) == "TERMINATED"
 
 
 def test_a_refused_file_waits_for_its_correction(stack: Stack, tmp_path: Path) -> None:
@@ -204,39 +204,39 @@ def test_a_refused_file_waits_for_its_correction(stack: Stack, tmp_path: Path) -
     rentals = tmp_path / RENTALS.file
     content = rentals.read_text()
     rentals.write_text(content.replace("total_amount", "amount", 1))
-    stack.drop(tmp_path, "mistaken")
-    refusal = only_mail(stack, "mistaken")
+    stack.upload_batch(tmp_path, "mistaken")
+    refusal = wait_for_only_email(stack, "mistaken")
     assert refusal["Subject"] == f"File refused: raw/mistaken/{RENTALS.file}"
-    assert "total_amount" in body(refusal)
-    assert stack.executions("mistaken") == []
+    assert "total_amount" in get_body(refusal)
+    assert stack.list_executions("mistaken") == []
 
     rentals.write_text(content)
     stack.client("s3").upload_file(str(rentals), stack.bucket, f"raw/mistaken/{RENTALS.file}")
     execution = stack.wait_for_run("mistaken")
     assert execution["status"] == "SUCCEEDED", execution.get("cause")
-    assert wait_until(lambda: len(mails_about(stack, "mistaken")) > 1, 20)
-    subjects = [mail["Subject"] for mail in mails_about(stack, "mistaken")]
-    assert subjects == [refusal["Subject"], subject("mistaken", expected(tmp_path))]
+    assert wait_until(lambda: len(find_emails(stack, "mistaken")) > 1, 20)
+    subjects = [mail["Subject"] for mail in find_emails(stack, "mistaken")]
+    assert subjects == [refusal["Subject"], subject("mistaken", compute_expected(tmp_path))]
 
 
 def test_repeated_events_start_nothing_twice(stack: Stack, tmp_path: Path) -> None:
     write_sample(tmp_path, rentals=40, seed=7)
     heard = uploads_heard(stack, "repeated")
-    stack.drop(tmp_path, "repeated")
+    stack.upload_batch(tmp_path, "repeated")
     assert wait_until(lambda: len(heard()) == len(DATASETS), 30)
     events = 2 * heard()
     # While the run is on its way, several at a time, and once more when it is over.
     with ThreadPoolExecutor(4) as pool:
         receipts = list(
-            pool.map(lambda event: invoke(stack, "ReceiveUploadFunction", event), events)
+            pool.map(lambda event: invoke_function(stack, "ReceiveUploadFunction", event), events)
         )
     assert len(receipts) == len(events)
     execution = stack.wait_for_run("repeated")
     assert execution["status"] == "SUCCEEDED", execution.get("cause")
     for event in heard():
-        invoke(stack, "ReceiveUploadFunction", event)
-    assert stack.executions("repeated") == [execution["executionArn"]]
-    only_mail(stack, "repeated")
+        invoke_function(stack, "ReceiveUploadFunction", event)
+    assert stack.list_executions("repeated") == [execution["executionArn"]]
+    wait_for_only_email(stack, "repeated")
 
 
 def uploads_heard(stack: Stack, batch: str) -> Any:

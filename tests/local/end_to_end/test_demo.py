@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.cloud.target import running_clouds
+from cli.cloud.target import list_running_clouds
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local import deployment
-from local.cloud import LOCAL, PROJECT, find, stop
+from local.cloud import LOCAL_FOLDER, PROJECT_ROOT, find, stop
 from sample_data import write_sample
-from tests.local.runs import ask, cluster_of, cluster_state, keys
-from tests.local.stack import Stack
-from tests.oracle import expected
+from tests.local.support.runs import query, get_cluster_id, get_cluster_state, list_keys
+from tests.local.support.stack import Stack
+from tests.oracle import compute_expected
 from tests.support.results import REAL_DATA
 from tests.support.waiting import wait_until
 
@@ -49,11 +49,11 @@ PLACES = [
 
 def _demo(*words: str, **environment: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    path = os.pathsep.join([str(PROJECT), str(PROJECT / "src")])
+    path = os.pathsep.join([str(PROJECT_ROOT), str(PROJECT_ROOT / "src")])
     return subprocess.Popen(
         [sys.executable, "-P", "-u", "-m", "cli", "demo", *words],
         env=kept | {"PYTHONPATH": path, "COLUMNS": "200"} | environment,
-        cwd=PROJECT,
+        cwd=PROJECT_ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,10 +63,10 @@ def _demo(*words: str, **environment: str) -> subprocess.Popen[str]:
 
 def _kept(said: str) -> Stack:
     """The stack of the demo that said this, which left its cloud running."""
-    [mailbox] = re.findall(r"^ *mails: (\S+)$", said, re.MULTILINE)
-    cloud = find((PROJECT / mailbox).parent)
+    [mailbox] = re.findall(r"^ *Emails: (\S+)$", said, re.MULTILINE)
+    cloud = find((PROJECT_ROOT / mailbox).parent)
     assert cloud is not None
-    return Stack(cloud, deployment.STACK, deployment.outputs(cloud))
+    return Stack(cloud, deployment.STACK, deployment.get_outputs(cloud))
 
 
 @pytest.fixture(scope="module")
@@ -75,30 +75,30 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if REAL_DATA.is_dir():
         return REAL_DATA
     folder = tmp_path_factory.mktemp("made-up")
-    write_sample(folder, rentals=500, dirt=0.01, seed=1)
+    write_sample(folder, rentals=500, error_rate=0.01, seed=1)
     return folder
 
 
 def test_it_comes_to_the_right_totals_and_one_mail(files: Path, tmp_path: Path) -> None:
-    before = set(PROJECT.iterdir())
+    before = set(PROJECT_ROOT.iterdir())
     process = _demo(str(files), "--keep", TMPDIR=str(tmp_path), HOME=str(tmp_path))
     said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, said
     # Nothing lies anywhere but in its own folder.
     assert list(tmp_path.iterdir()) == []
-    assert set(PROJECT.iterdir()) - before <= {LOCAL}
+    assert set(PROJECT_ROOT.iterdir()) - before <= {LOCAL_FOLDER}
     stack = _kept(said)
     try:
-        [totals] = ask(stack, "SELECT * FROM transaction_metrics")
-        [row] = expected(files).tables["transaction_metrics"]
+        [totals] = query(stack, "SELECT * FROM transaction_metrics")
+        [row] = compute_expected(files).tables["transaction_metrics"]
         assert {name: totals[name] for name in row} == {k: str(v) for k, v in row.items()}
         if files == REAL_DATA:
             assert KNOWN.items() <= totals.items()
         [run] = [name.rpartition(":")[2] for name in _executions(stack)]
-        assert cluster_state(stack, cluster_of(stack, run)) == "TERMINATED"
-        assert [place for place in PLACES if not keys(stack, place.format(run=run))] == []
+        assert get_cluster_state(stack, get_cluster_id(stack, run)) == "TERMINATED"
+        assert [place for place in PLACES if not list_keys(stack, place.format(run=run))] == []
         revenue, rentals = f"{row['total_revenue']:,}", f"{row['total_transactions']:,}"
-        [told] = [mail["Subject"] for mail in stack.mails() if "KPIs" in mail["Subject"]]
+        [told] = [mail["Subject"] for mail in stack.read_emails() if "KPIs" in mail["Subject"]]
         assert re.fullmatch(
             rf"Rental KPIs [\w-]+: {re.escape(revenue)} from {rentals} rentals", told
         )
@@ -109,17 +109,17 @@ def test_it_comes_to_the_right_totals_and_one_mail(files: Path, tmp_path: Path) 
 
 
 def _executions(stack: Stack) -> Iterator[str]:
-    listed = stack.client("stepfunctions").list_executions(stateMachineArn=stack.machine)
+    listed = stack.client("stepfunctions").list_executions(stateMachineArn=stack.state_machine_arn)
     for execution in listed["executions"]:
         assert execution["status"] == "SUCCEEDED"
         yield execution["executionArn"]
 
 
 @pytest.mark.parametrize(
-    "moment", ["its server starts", "starting the local cloud", "CreateCluster"]
+    "moment", ["its server starts", "Starting the local cloud", "CreateCluster"]
 )
 def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
-    before = {cloud.folder for cloud in running_clouds()}
+    before = {cloud.folder for cloud in list_running_clouds()}
     process = _demo(str(files))
     assert process.stdout is not None
     try:
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_nothing_running(files: Path, moment: str) -> None:
         assert process.returncode == 130
     finally:
         process.kill()
-    assert {cloud.folder for cloud in running_clouds()} == before
+    assert {cloud.folder for cloud in list_running_clouds()} == before
     assert wait_until(lambda: not _processes_of_demos() - before, 20)
 
 
@@ -141,5 +141,5 @@ def _processes_of_demos() -> set[Path]:
     found = set()
     for process in psutil.process_iter(["cmdline"]):
         words = " ".join(process.info["cmdline"] or [])
-        found |= {LOCAL / name for name in re.findall(rf"{LOCAL}/(demo[-0-9]*)", words)}
+        found |= {LOCAL_FOLDER / name for name in re.findall(rf"{LOCAL_FOLDER}/(demo[-0-9]*)", words)}
     return found
