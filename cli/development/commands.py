@@ -1,4 +1,4 @@
-"""The commands for developers: `test`, `bench`, `lock`, `dictionary`, and `diagrams`."""
+"""The commands for developers: tests, benchmarks, lock files, and generated documentation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cli.console import console
 from cli.development import checks
 from cli.development.architecture import write_diagrams
 from cli.development.data_dictionary import write_data_dictionary
+from cli.development.demo_image import write_demo_image
 from cli.development.lock import write_lock_files
 
 _PANEL = "Development"
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_PANEL)(lock)
     app.command(rich_help_panel=_PANEL)(dictionary)
     app.command(rich_help_panel=_PANEL)(diagrams)
+    app.command(rich_help_panel=_PANEL)(demo_image)
     app.add_typer(_bench_app, name="bench", rich_help_panel=_PANEL)
 
 
@@ -84,3 +86,8 @@ def dictionary() -> None:
 def diagrams() -> None:
     """Regenerate the diagrams and tables in docs/ from the sources."""
     write_diagrams()
+
+
+def demo_image() -> None:
+    """Run the demo and regenerate docs/images/demo.svg from its output."""
+    write_demo_image()
