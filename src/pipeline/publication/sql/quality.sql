@@ -1,36 +1,36 @@
--- How clean were the files of the run that readers see?
-WITH shown AS (
+-- How many rows of the published run were accepted or rejected, and why?
+WITH published AS (
     SELECT datasets, reasons
     FROM published_runs
     ORDER BY published_at DESC
     LIMIT 1
 ),
 
-rows_of AS (
+dataset_counts AS (
     SELECT
-        datasets[place] AS counted,
+        datasets[dataset_number] AS counts,
         reasons
-    FROM shown
-    CROSS JOIN UNNEST(SEQUENCE(1, CARDINALITY(datasets))) AS places (place)
+    FROM published
+    CROSS JOIN UNNEST(SEQUENCE(1, CARDINALITY(datasets))) AS numbers (dataset_number)
 )
 
--- The pointer names the most frequent reasons first.
+-- The publication record lists the most frequent reasons first.
 SELECT
-    counted.dataset AS dataset,
-    counted.read AS rows_read,
-    counted.accepted AS accepted,
-    counted.rejected AS rejected,
-    CAST(100.0 * counted.rejected / NULLIF(counted.read, 0) AS decimal(5, 2)) AS percent_rejected,
+    counts.dataset AS dataset,
+    counts.read AS rows_read,
+    counts.accepted AS accepted,
+    counts.rejected AS rejected,
+    CAST(100.0 * counts.rejected / NULLIF(counts.read, 0) AS decimal(5, 2)) AS percent_rejected,
     ARRAY_JOIN(
         SLICE(
             TRANSFORM(
-                FILTER(reasons, one -> one.dataset = counted.dataset),
-                one -> one.reason || ' ' || CAST(one.rows AS varchar)
+                FILTER(reasons, entry -> entry.dataset = counts.dataset),
+                entry -> entry.reason || ' ' || CAST(entry.rows AS varchar)
             ),
             1,
             3
         ),
         ', '
     ) AS main_reasons
-FROM rows_of
+FROM dataset_counts
 ORDER BY dataset ASC

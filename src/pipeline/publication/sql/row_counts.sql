@@ -1,4 +1,4 @@
--- What one table holds of a run: to be compared with what the jobs counted.
+-- The row count and totals of one table in one run, to compare with the job reports.
 SELECT
     '$table' AS table_name,
     COUNT(*) AS row_count,

@@ -1,4 +1,4 @@
--- Who spends the most?
+-- Which users spend the most?
 SELECT
     user_id,
     total_spending AS spending,

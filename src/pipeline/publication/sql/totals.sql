@@ -1,4 +1,4 @@
--- The run in one line.
+-- What are the totals of the run?
 SELECT
     total_transactions AS rentals,
     total_revenue AS revenue,

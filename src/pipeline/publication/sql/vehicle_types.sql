@@ -1,4 +1,4 @@
--- Which vehicle types are rented most?
+-- Which vehicle types are rented most often?
 SELECT
     vehicle_type,
     SUM(total_rentals) AS rentals,

@@ -1,0 +1,169 @@
+"""Alarms and dashboard: their metrics exist, and each problem notifies the operator once."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from handlers.observability import NAMESPACE
+from pipeline.intake.receiver import UploadOutcome
+from tests.infra.support.intrinsics import resolve
+from tests.infra.support.template import FUNCTION, PROJECT, resource, resources
+
+FUNCTIONS = sorted(resources(FUNCTION))
+QUEUES = sorted(resources("AWS::SQS::Queue"))
+ALARMS = resources("AWS::CloudWatch::Alarm")
+DASHBOARD: dict[str, Any] = json.loads(resource("Dashboard")["DashboardBody"]["Fn::Sub"])
+WIDGETS = {widget["properties"]["title"]: widget for widget in DASHBOARD["widgets"]}
+
+Metric = tuple[str, str, str, str]
+"""The namespace, name, dimension, and dimension value of a metric."""
+
+# The dimension and the names of AWS metrics ("Metrics" in the guides of the services).
+AWS_METRICS = {
+    "AWS/States": (
+        "StateMachineArn",
+        {
+            "ExecutionTime",
+            "ExecutionsStarted",
+            "ExecutionsSucceeded",
+            "ExecutionsFailed",
+            "ExecutionsTimedOut",
+            "ExecutionsAborted",
+        },
+    ),
+    "AWS/Lambda": ("FunctionName", {"Errors", "Throttles", "Duration", "Invocations"}),
+    "AWS/SQS": ("QueueName", {"ApproximateNumberOfMessagesVisible"}),
+}
+
+
+def _exists(metric: Metric) -> bool:
+    """Return whether one of our handlers or AWS emits the metric."""
+    namespace, name, dimension, value = metric
+    if namespace == NAMESPACE:
+        return dimension == "service" and name in _metric_names_of(value)
+    expected_dimension, names = AWS_METRICS[namespace]
+    return dimension == expected_dimension and name in names
+
+
+def _metric_names_of(function: str) -> set[str]:
+    """Return the strings in the source of a handler, which include its metric names.
+
+    A string at the start of an f-string is a prefix, which the outcomes of an upload complete.
+    """
+    path = PROJECT / "src" / "handlers" / f"{function}.py"
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    strings = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    prefixes = {
+        str(node.values[0].value)
+        for node in nodes
+        if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant)
+    }
+    outcomes = get_args(UploadOutcome)
+    return strings - prefixes | {prefix + outcome for prefix in prefixes for outcome in outcomes}
+
+
+def _metric_of(alarm: str) -> Metric:
+    properties = ALARMS[alarm]
+    [dimension] = properties["Dimensions"]
+    value = dimension["Value"]
+    name = value if isinstance(value, str) else value.get("Ref") or value["Fn::GetAtt"][0]
+    return properties["Namespace"], properties["MetricName"], dimension["Name"], name
+
+
+def _metrics_of(widget: dict[str, Any]) -> Iterator[Metric]:
+    """Yield the metrics of a widget. A dot repeats the value of the previous metric."""
+    previous: list[str] = []
+    for metric in widget["properties"].get("metrics", []):
+        previous = [
+            old if new == "." else new for new, old in zip(metric, previous or metric, strict=True)
+        ]
+        namespace, name, dimension, value = previous
+        yield namespace, name, dimension, value
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_metric_of_alarm_exists(alarm: str) -> None:
+    """Missing data is not breaching, so an alarm on a misspelled metric would never go off."""
+    assert _exists(_metric_of(alarm))
+
+
+@pytest.mark.parametrize("title", WIDGETS)
+def test_metrics_of_widget_exist(title: str) -> None:
+    metrics = list(_metrics_of(WIDGETS[title]))
+    assert all(_exists(metric) for metric in metrics)
+    assert metrics or WIDGETS[title]["type"] == "alarm"
+
+
+def test_dashboard_shows_this_stack_and_region() -> None:
+    metrics = [metric for widget in WIDGETS.values() for metric in _metrics_of(widget)]
+    state_machines = {value for namespace, _, _, value in metrics if namespace == "AWS/States"}
+    assert state_machines == {"${Pipeline}"}
+    regions = {widget["properties"].get("region", "${AWS::Region}") for widget in WIDGETS.values()}
+    assert regions == {"${AWS::Region}"}
+
+
+def test_alarms_cover_functions_queues_runs_and_subscribers() -> None:
+    covered = {(name, value) for _, name, _, value in map(_metric_of, ALARMS)}
+    assert covered == (
+        {("Errors", function) for function in FUNCTIONS}
+        | {("ApproximateNumberOfMessagesVisible", queue) for queue in QUEUES}
+        | {(f"Executions{status}", "Pipeline") for status in ("Failed", "TimedOut", "Aborted")}
+        | {("NoConfirmedSubscriber", "watchdog")}
+    )
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_alarm_goes_off_at_the_first_occurrence(alarm: str) -> None:
+    """Each alarm counts events that should never occur, so missing data is the normal state."""
+    properties = ALARMS[alarm]
+    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (1, 1)
+    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert properties["TreatMissingData"] == "notBreaching"
+    # Events are summed up. Queue lengths and flags are states, of which the maximum counts.
+    counts_events = properties["Namespace"] in {"AWS/States", "AWS/Lambda"}
+    assert properties["Statistic"] == ("Sum" if counts_events else "Maximum")
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_period_of_alarm_avoids_flapping(alarm: str) -> None:
+    """The watchdog emits metrics once per sweep, so its period must include several sweeps."""
+    is_emitted_by_sweeps = ALARMS[alarm]["Namespace"] == NAMESPACE
+    assert ALARMS[alarm]["Period"] == (3600 if is_emitted_by_sweeps else 300)
+
+
+def test_alarms_without_action() -> None:
+    """The pipeline itself sends emails about runs, and no email reaches a missing subscriber."""
+    without_action = {name for name, alarm in ALARMS.items() if "AlarmActions" not in alarm}
+    assert without_action == {
+        "RunsFailedAlarm",
+        "RunsTimedOutAlarm",
+        "RunsAbortedAlarm",
+        "PinInputsErrorsAlarm",
+        "CheckRunErrorsAlarm",
+        "PublishResultsErrorsAlarm",
+        "NoSubscriberAlarm",
+    }
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_alarm_notifies_the_topic_and_is_enabled(alarm: str) -> None:
+    assert ALARMS[alarm].get("AlarmActions", [{"Ref": "ReportTopic"}]) == [{"Ref": "ReportTopic"}]
+    assert ALARMS[alarm].get("ActionsEnabled", True) is True
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_description_of_alarm_names_the_log_group(function: str) -> None:
+    name = function.removesuffix("Function")
+    description = resolve(ALARMS[f"{name}ErrorsAlarm"]["AlarmDescription"])
+    assert description.endswith(f"Find the cause in the log group {name}LogGroup.")
+
+
+def test_dashboard_shows_every_alarm() -> None:
+    arns = WIDGETS["Alarms"]["properties"]["alarms"]
+    assert sorted(re.sub(r"\$\{(\w+)\.Arn\}", r"\1", arn) for arn in arns) == sorted(ALARMS)

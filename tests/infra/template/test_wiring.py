@@ -1,0 +1,102 @@
+"""Substitutions and environment variables pass the values that their names suggest."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from handlers import settings
+from tests.infra.support import asl
+from tests.infra.support.template import FUNCTION, resource, resources, template
+
+FUNCTIONS = sorted(resources(FUNCTION))
+PIPELINE = resource("Pipeline")
+SUBSTITUTIONS: dict[str, Any] = PIPELINE["DefinitionSubstitutions"]
+
+# Values of names that do not follow the convention.
+EXCEPTIONS: dict[str, Any] = {
+    "Bucket": {"Ref": "DataBucket"},
+    "BucketName": {"Ref": "DataBucket"},
+    "CrawlerName": {"Ref": "KpiCrawler"},
+    "Database": {"Ref": "KpiDatabase"},
+    "LedgerTableName": {"Ref": "LedgerTable"},
+    "ScriptsPrefix": {"Fn::GetAtt": ["SparkScripts", "Prefix"]},
+    "Stack": {"Ref": "AWS::StackName"},
+    "StackName": {"Ref": "AWS::StackName"},
+    "TopicArn": {"Ref": "ReportTopic"},
+    "Workgroup": {"Ref": "KpiWorkgroup"},
+    # Built from the name, because the state machine and the functions reference each other.
+    "StateMachineArn": {
+        "Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:"
+        + PIPELINE["Name"]["Fn::Sub"]
+    },
+}
+
+
+def _expected_value(name: str) -> Any:
+    """Return the ARN of the function, or the parameter or resource, with that name."""
+    if name in EXCEPTIONS:
+        return EXCEPTIONS[name]
+    function = f"{name.removesuffix('Arn')}Function"
+    if name.endswith("Arn") and function in FUNCTIONS:
+        return {"Fn::GetAtt": [function, "Arn"]}
+    assert name in template()["Parameters"] or name in template()["Resources"]
+    return {"Ref": name}
+
+
+def test_template_substitutes_every_placeholder_of_the_state_machine() -> None:
+    placeholders = set(re.findall(r"\$\{(\w+)\}", asl.read_source()))
+    assert placeholders == set(resource("Pipeline")["DefinitionSubstitutions"])
+    assert placeholders == set(asl.SUBSTITUTIONS)
+
+
+@pytest.mark.parametrize("name", SUBSTITUTIONS)
+def test_substitution_has_the_value_that_its_name_suggests(name: str) -> None:
+    assert SUBSTITUTIONS[name] == _expected_value(name)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_environment_variables_are_the_settings_of_the_function(function: str) -> None:
+    fields = dataclasses.fields(getattr(settings, f"{function.removesuffix('Function')}Settings"))
+    variables = resource(function)["Environment"]["Variables"]
+    assert set(variables) == {field.name.upper() for field in fields}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_environment_variable_has_the_value_that_its_name_suggests(function: str) -> None:
+    for name, value in resource(function)["Environment"]["Variables"].items():
+        assert value == _expected_value("".join(part.title() for part in name.split("_"))), name
+
+
+def test_state_machine_logs_and_traces_every_state() -> None:
+    """The level ERROR would not show what a run waits for. The log has no execution data, because
+    that may contain personal data."""
+    assert PIPELINE["Logging"] == {
+        "Level": "ALL",
+        "IncludeExecutionData": False,
+        "Destinations": [
+            {"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["PipelineLogGroup", "Arn"]}}}
+        ],
+    }
+    assert PIPELINE["Tracing"] == {"Enabled": True}
+    assert template()["Globals"]["Function"]["Tracing"] == "Active"
+
+
+def test_log_group_of_state_machine_does_not_extend_the_resource_policy() -> None:
+    """The resource policy of CloudWatch Logs has a size limit, which would block deployments."""
+    name = resource("PipelineLogGroup")["LogGroupName"]["Fn::Sub"]
+    assert name.startswith("/aws/vendedlogs/states/")
+
+
+def test_definition_is_the_file_that_the_tests_read() -> None:
+    assert asl.DEFINITION.as_posix().endswith(PIPELINE["DefinitionUri"])
+
+
+def test_notification_email_is_subscribed_to_the_topic() -> None:
+    """Nothing else subscribes it, and without a subscription no email is delivered."""
+    assert resource("ReportTopic")["Subscription"] == [
+        {"Protocol": "email", "Endpoint": {"Ref": "NotificationEmail"}}
+    ]
