@@ -18,7 +18,7 @@ JOBS_ZIP = "jobs.zip"
 # A run ID is also the name of an execution, which Step Functions limits to 80 characters, and part
 # of a folder name.
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_UPLOAD_KEY = re.compile(rf"(?P<batch>{RAW_PREFIX}(?:[^/]+/)?)(?P<file>[^/]+)")
+_UPLOAD_KEY = re.compile(rf"(?P<batch_prefix>{RAW_PREFIX}(?:[^/]+/)?)(?P<file>[^/]+)")
 
 
 def is_run_id(text: str) -> bool:
@@ -99,11 +99,11 @@ class UploadLocation:
     """The meaning of a valid upload key.
 
     Attributes:
-        batch: The batch prefix.
+        batch_prefix: The batch prefix, such as `raw/` or `raw/2026-11/`.
         dataset: The dataset that the file contains.
     """
 
-    batch: str
+    batch_prefix: str
     dataset: Dataset
 
 
@@ -117,4 +117,4 @@ def parse_upload_key(key: str) -> UploadLocation | None:
     match = _UPLOAD_KEY.fullmatch(key)
     file = match["file"] if match else None
     dataset = next((dataset for dataset in DATASETS if dataset.file == file), None)
-    return UploadLocation(match["batch"], dataset) if match and dataset else None
+    return UploadLocation(match["batch_prefix"], dataset) if match and dataset else None

@@ -63,6 +63,6 @@ def split_fields(record: Column) -> Column:
 
 
 def unquote(field: Column) -> Column:
-    """Return the text of a field: without its quotes, and with doubled quotes made single."""
+    """Return the text of a field: without its quotes, and with doubled quotes unescaped."""
     inner = F.regexp_replace(F.regexp_replace(field, r'\A"|"\z', ""), '""', '"')
     return F.when(field.startswith('"'), inner).otherwise(field)
