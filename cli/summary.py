@@ -15,8 +15,7 @@ from rich.table import Table
 
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import TRANSFORMATION_JOB, job_report_key, kpi_prefix
-from pipeline.publication.catalog import SQL_FOLDER
-from pipeline.publication.questions import QUESTIONS
+from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
 """The column names and the rows of an answer, with numbers as `int` or `Decimal`."""
