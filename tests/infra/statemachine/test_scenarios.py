@@ -47,7 +47,7 @@ SUCCESS: Responses = {
     "getCrawler": [IDLE, RUNNING, FINISHED],
     "startCrawler": [{}],
     "PublishResults": [{"status": "PUBLISHED", "pointer": "published_runs/x.json"}],
-    "ReportFailure": [{"mailed": True}],
+    "ReportFailure": [{"email_sent": True}],
     "ledger PUBLISHED": [{}],
     "ledger SUPERSEDED": [{}],
     "ledger FAILED": [{}],
