@@ -1,6 +1,6 @@
-"""Runs that break, on the deployed template: people are told, nothing is shown, nothing is left.
+"""Tests of runs that fail on the deployed template.
 
-The oracle stands for Spark here.
+Each one sends an email, publishes nothing, and leaves no cluster. The oracle replaces Spark here.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ pytestmark = pytest.mark.xdist_group("local")
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
-    """Four clean files."""
+    """A folder with four valid files."""
     write_sample(tmp_path, rentals=40, seed=8)
     return tmp_path
 
 
-def test_a_failing_job_ends_the_other_and_is_told_in_its_own_words(
+def test_failing_job_cancels_other_job_and_is_reported_with_its_message(
     stack: Stack, sample: Path
 ) -> None:
-    before = list_publication_records(stack)
+    records_before = list_publication_records(stack)
     stack.upload_batch(sample, FAILING_BATCH)
     execution = stack.wait_for_run(FAILING_BATCH)
     assert execution["status"] == "FAILED"
@@ -57,23 +57,23 @@ def test_a_failing_job_ends_the_other_and_is_told_in_its_own_words(
     cluster = get_cluster_id(stack, get_run_id(execution))
     assert get_cluster_state(stack, cluster) == "TERMINATED"
     assert get_step_states(stack, cluster) == {"transformation_job": "CANCELLED", "kpis": "FAILED"}
-    [mark] = find_step_files(stack, cluster, PID_FILE)
-    assert wait_until(lambda: not is_alive(int(mark.read_text())), 10)
-    assert list_publication_records(stack) == before
-    mail = wait_for_only_email(stack, FAILING_BATCH)
-    assert mail["Subject"] == f"Rental KPIs failed: {FAILING_BATCH} (RunJobs: kpis)"
-    assert "Step kpis (s-" in get_body(mail)
-    assert ": FAILED, exit code 1\n" in get_body(mail)
-    assert f"\n    {FAILURE_MESSAGE}\n" in get_body(mail)
-    assert "Step transformation_job (s-" in get_body(mail)
-    assert "was not finished: CANCELLED" in get_body(mail)
-    # Its end reaches the watchdog too, which has nothing to add.
+    [pid_file] = find_step_files(stack, cluster, PID_FILE)
+    assert wait_until(lambda: not is_alive(int(pid_file.read_text())), 10)
+    assert list_publication_records(stack) == records_before
+    email = wait_for_only_email(stack, FAILING_BATCH)
+    assert email["Subject"] == f"Rental KPIs failed: {FAILING_BATCH} (RunJobs: kpis)"
+    assert "Step kpis (s-" in get_body(email)
+    assert ": FAILED, exit code 1\n" in get_body(email)
+    assert f"\n    {FAILURE_MESSAGE}\n" in get_body(email)
+    assert "Step transformation_job (s-" in get_body(email)
+    assert "was not finished: CANCELLED" in get_body(email)
+    # The watchdog receives the end of the execution too, and sends no second email.
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, FAILING_BATCH)
 
 
-def test_the_watchdog_ends_what_a_stopped_execution_leaves(stack: Stack, sample: Path) -> None:
-    before = list_publication_records(stack)
+def test_watchdog_terminates_cluster_of_stopped_execution(stack: Stack, sample: Path) -> None:
+    records_before = list_publication_records(stack)
     stack.upload_batch(sample, HANGING_BATCH)
     assert wait_until(lambda: bool(stack.list_executions(HANGING_BATCH)), 30)
     [arn] = stack.list_executions(HANGING_BATCH)
@@ -81,29 +81,29 @@ def test_the_watchdog_ends_what_a_stopped_execution_leaves(stack: Stack, sample:
     assert wait_until(lambda: "RunKpis" in stack.get_entered_states(arn), 30)
     cluster = get_cluster_id(stack, run_id)
     assert wait_until(lambda: len(find_step_files(stack, cluster, PID_FILE)) == 2, 30)
-    processes = [int(mark.read_text()) for mark in find_step_files(stack, cluster, PID_FILE)]
-    assert all(map(is_alive, processes))
+    pids = [int(file.read_text()) for file in find_step_files(stack, cluster, PID_FILE)]
+    assert all(map(is_alive, pids))
     stack.client("stepfunctions").stop_execution(
-        executionArn=arn, error="Enough", cause="the test has seen it"
+        executionArn=arn, error="Enough", cause="stopped by the test"
     )
     execution = stack.wait_for_execution(arn)
     assert execution["status"] == "ABORTED"
     assert wait_until(lambda: get_cluster_state(stack, cluster) == "TERMINATED", 30)
-    assert wait_until(lambda: not any(map(is_alive, processes)), 10)
-    mail = wait_for_only_email(stack, HANGING_BATCH)
-    assert mail["Subject"] == f"Rental KPIs stopped: {HANGING_BATCH}"
-    assert "Somebody stopped the execution, and said: Enough: the test has seen it" in get_body(
-        mail
+    assert wait_until(lambda: not any(map(is_alive, pids)), 10)
+    email = wait_for_only_email(stack, HANGING_BATCH)
+    assert email["Subject"] == f"Rental KPIs stopped: {HANGING_BATCH}"
+    assert "Somebody stopped the execution, and said: Enough: stopped by the test" in get_body(
+        email
     )
-    assert f"Its cluster {cluster} was still up, and was told to end." in get_body(mail)
+    assert f"Its cluster {cluster} was still running and is being terminated." in get_body(email)
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, HANGING_BATCH)
-    assert list_publication_records(stack) == before
+    assert list_publication_records(stack) == records_before
     assert set(get_step_states(stack, cluster).values()) == {"CANCELLED"}
 
 
-def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) -> None:
-    before, batch = list_publication_records(stack), f"{HANGING_BATCH}-and-ends"
+def test_terminated_cluster_fails_run(stack: Stack, sample: Path) -> None:
+    records_before, batch = list_publication_records(stack), f"{HANGING_BATCH}-terminated"
     stack.upload_batch(sample, batch)
     assert wait_until(lambda: bool(stack.list_executions(batch)), 30)
     [arn] = stack.list_executions(batch)
@@ -115,14 +115,14 @@ def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) 
     assert execution["status"] == "FAILED"
     assert execution["cause"].startswith("RunJobs: ")
     assert wait_for_only_email(stack, batch)["Subject"] == f"Rental KPIs failed: {batch} (RunJobs)"
-    assert list_publication_records(stack) == before
+    assert list_publication_records(stack) == records_before
 
 
 @pytest.mark.parametrize(
-    ("batch", "role", "sid", "state", "error", "words"),
+    ("batch", "role", "sid", "state", "error", "message"),
     [
         (
-            "unanswered",
+            "no-result-access",
             "PublishResultsRole",
             "ReadAndWriteQueryResults",
             "PublishResults",
@@ -130,7 +130,7 @@ def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) 
             "ended FAILED: Access denied when writing output",
         ),
         (
-            "unasked",
+            "no-query-access",
             "PublishResultsRole",
             "RunQueries",
             "PublishResults",
@@ -138,74 +138,76 @@ def test_a_cluster_that_ends_under_its_run_fails_it(stack: Stack, sample: Path) 
             "athena:StartQueryExecution",
         ),
         (
-            "uncrawled",
+            "no-table-access",
             "CrawlerRole",
             "ReadTables",
             "CheckCrawlStatus",
             "CrawlFailed",
-            "ended FAILED: ",
+            "ended with the status FAILED: ",
         ),
     ],
 )
-def test_a_run_that_the_catalogue_cannot_take_in_is_shown_once_it_can(
+def test_run_that_failed_for_missing_permission_can_be_repeated(
     batch: str,
     role: str,
     sid: str,
     state: str,
     error: str,
-    words: str,
+    message: str,
     stack: Stack,
     sample: Path,
 ) -> None:
-    before = list_publication_records(stack)
+    records_before = list_publication_records(stack)
     with stack.without_statement(role, sid):
         stack.upload_batch(sample, batch)
         execution = stack.wait_for_run(batch)
     assert (execution["status"], execution["error"]) == ("FAILED", error)
     assert execution["cause"].startswith(f"{state}: ")
-    assert words in execution["cause"]
-    mail = wait_for_only_email(stack, batch)
-    assert mail["Subject"] == f"Rental KPIs failed: {batch} ({state})"
-    assert words in get_body(mail)
-    assert list_publication_records(stack) == before
+    assert message in execution["cause"]
+    email = wait_for_only_email(stack, batch)
+    assert email["Subject"] == f"Rental KPIs failed: {batch} ({state})"
+    assert message in get_body(email)
+    assert list_publication_records(stack) == records_before
     assert get_cluster_state(stack, get_cluster_id(stack, get_run_id(execution))) == "TERMINATED"
 
-    assert f"--name {get_run_id(execution)}-2 " in get_body(mail)
-    again = repeat_run(stack, execution)
-    assert again["status"] == "SUCCEEDED", again.get("cause")
-    assert json.loads(again["output"])["status"] == "PUBLISHED"
-    assert len(list_publication_records(stack)) == len(before) + 1
-    assert len(query(stack, select_run("transaction_metrics", get_run_id(again)))) == 1
+    assert f"--name {get_run_id(execution)}-2 " in get_body(email)
+    repeated = repeat_run(stack, execution)
+    assert repeated["status"] == "SUCCEEDED", repeated.get("cause")
+    assert json.loads(repeated["output"])["status"] == "PUBLISHED"
+    assert len(list_publication_records(stack)) == len(records_before) + 1
+    assert len(query(stack, select_run("transaction_metrics", get_run_id(repeated)))) == 1
 
 
-def test_the_schedule_finds_a_cluster_that_nobody_told_of(published: Stack) -> None:
-    [run_id, *_] = [arn.rpartition(":")[2] for arn in published.list_executions("published")]
-    forgotten = published.client("emr").run_job_flow(
+def test_scheduled_watchdog_terminates_orphaned_cluster(published_stack: Stack) -> None:
+    [run_id, *_] = [arn.rpartition(":")[2] for arn in published_stack.list_executions("published")]
+    orphaned_cluster = published_stack.client("emr").run_job_flow(
         **build_cluster_request(
-            ServiceRole=published.get_physical_id("EmrServiceRole"),
-            JobFlowRole=published.get_physical_id("EmrInstanceProfile"),
-            Tags=[{"Key": "stack", "Value": published.name}, {"Key": "run", "Value": run_id}],
+            ServiceRole=published_stack.get_physical_id("EmrServiceRole"),
+            JobFlowRole=published_stack.get_physical_id("EmrInstanceProfile"),
+            Tags=[{"Key": "stack", "Value": published_stack.name}, {"Key": "run", "Value": run_id}],
         )
     )["JobFlowId"]
-    # The rule is the stack's own, but for its pace.
-    rule = {"Name": published.get_physical_id("WatchdogSchedule")}
-    events = published.client("events")
-    pace = events.describe_rule(**rule)["ScheduleExpression"]
+    # The rule of the stack, with a shorter interval.
+    rule = {"Name": published_stack.get_physical_id("WatchdogSchedule")}
+    events = published_stack.client("events")
+    expression = events.describe_rule(**rule)["ScheduleExpression"]
     events.put_rule(**rule, ScheduleExpression="rate(1 minute)")
     try:
-        assert wait_until(lambda: get_cluster_state(published, forgotten) == "TERMINATED", 90)
+        assert wait_until(
+            lambda: get_cluster_state(published_stack, orphaned_cluster) == "TERMINATED", 90
+        )
     finally:
-        events.put_rule(**rule, ScheduleExpression=pace)
+        events.put_rule(**rule, ScheduleExpression=expression)
 
 
-def test_no_cluster_outlives_its_run(published: Stack) -> None:
-    def states() -> set[str]:
-        pages = published.client("emr").get_paginator("list_clusters")
+def test_no_cluster_outlives_its_run(published_stack: Stack) -> None:
+    def get_cluster_states() -> set[str]:
+        pages = published_stack.client("emr").get_paginator("list_clusters")
         return {
             cluster["Status"]["State"]
             for page in pages.paginate()
             for cluster in page["Clusters"]
-            if cluster["Name"].startswith(f"{published.name} ")
+            if cluster["Name"].startswith(f"{published_stack.name} ")
         }
 
-    assert wait_until(lambda: states() == {"TERMINATED"}, 20), states()
+    assert wait_until(lambda: get_cluster_states() == {"TERMINATED"}, 20), get_cluster_states()
