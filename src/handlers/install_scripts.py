@@ -1,4 +1,4 @@
-"""The template's `Custom::SparkScripts`: the jobs come into the bucket with the stack."""
+"""The custom resource `Custom::SparkScripts`, which installs the Spark jobs with the stack."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contract.layout import scripts_prefix
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import InstallScriptsSettings, load_settings
+from pipeline.aws.clients import AwsClients
 from pipeline.errors import SettingsError
 from pipeline.release.custom_resource import ResourceResponse, handle_request
 from pipeline.release.spark_scripts import ReleaseOwner, install, remove
 
+aws = AwsClients()
 logger, metrics = create_observers("install_scripts")
 
-# The same for each version of the resource: so CloudFormation never takes an update for a
-# replacement, and never asks for the earlier releases to be removed.
+# The same for every version of the resource, so that CloudFormation never treats an update as a
+# replacement, and never asks to remove earlier releases.
 PHYSICAL_ID = "emr-scripts"
 
 
@@ -31,30 +33,41 @@ PHYSICAL_ID = "emr-scripts"
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=CloudFormationCustomResourceEvent)
 def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) -> dict[str, Any]:
-    """Install or remove the scripts, and tell CloudFormation; Data has `Prefix` and `Release`."""
+    """Install or remove the scripts, and report the result to CloudFormation.
+
+    Args:
+        event: A request of CloudFormation.
+        context: The context of the invocation.
+
+    Returns:
+        The status, and the attributes `Prefix` and `Release` of the resource.
+
+    Raises:
+        ResponseDeliveryError: CloudFormation could not be reached. Lambda repeats the request.
+    """
     logger.append_keys(stack=event.stack_id, request=event.request_type)
-    answer = handle_request(event, context, partial(_act, event))
-    logger.append_keys(release=answer.data.get("Release"))
-    if answer.error:
-        logger.error("scripts: told FAILED", exc_info=answer.error)
+    response = handle_request(event, context, partial(_apply, event))
+    logger.append_keys(release=response.data.get("Release"))
+    if response.error:
+        logger.error("Sent the status FAILED to CloudFormation", exc_info=response.error)
     else:
-        logger.info("scripts: told SUCCESS")
-    metrics.add_metric(name=f"Scripts{answer.status.title()}", unit=MetricUnit.Count, value=1)
-    return {"status": answer.status, "data": dict(answer.data)}
+        logger.info("Sent the status SUCCESS to CloudFormation")
+    metrics.add_metric(name=f"Scripts{response.status.title()}", unit=MetricUnit.Count, value=1)
+    return {"status": response.status, "data": dict(response.data)}
 
 
-def _act(event: CloudFormationCustomResourceEvent) -> ResourceResponse:
+def _apply(event: CloudFormationCustomResourceEvent) -> ResourceResponse:
     is_delete = event.request_type == "Delete"
     try:
         bucket = load_settings(InstallScriptsSettings).bucket
     except SettingsError:
         if is_delete and event.physical_resource_id != PHYSICAL_ID:
-            # The creation failed, most likely for this very reason: do not stand in the way.
+            # The creation failed, most likely for the same reason. Let the rollback continue.
             return ResourceResponse(event.physical_resource_id)
         raise
     owner = ReleaseOwner(event.stack_id, event.logical_resource_id)
     if is_delete:
-        remove(bucket, owner)
+        remove(aws.s3, bucket, owner)
         return ResourceResponse(event.physical_resource_id)
-    release = install(bucket, owner)
+    release = install(aws.s3, bucket, owner)
     return ResourceResponse(PHYSICAL_ID, {"Prefix": scripts_prefix(release), "Release": release})

@@ -1,48 +1,67 @@
-"""A checked run has been catalogued: show it to readers, and tell people its numbers."""
+"""Publish a checked and cataloged run, and send its report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handlers.events import PublishResultsEvent
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import PublishResultsSettings, load_settings
-from pipeline.aws.athena import Athena
-from pipeline.ledger.batch import Run
+from pipeline.aws.athena import QueryRunner
+from pipeline.aws.clients import AwsClients
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
 from pipeline.publication.publisher import Publisher
 
+aws = AwsClients()
 logger, metrics = create_observers("publish_results")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{run_id, batch, claimed_at, files, personal_data}`; answer `{status, pointer}`.
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Publish a run.
 
-    `personal_data` is what the run's jobs were told, whatever the stack says by now.
+    Args:
+        event: See `PublishResultsEvent`. Its `personal_data` is the value that the run's jobs had,
+            whatever the stack's parameter is now.
+        context: The context of the invocation.
+
+    Returns:
+        The status PUBLISHED or SUPERSEDED, and the key of the publication record.
+
+    Raises:
+        InvalidEventError: A field of the event is missing or invalid.
+        RunRejectedError: Athena finds other rows than the jobs counted.
+        QueryFailedError: Athena could not run a query.
+        RetryableError: The same call may succeed later.
     """
-    run = Run(event["run_id"], event["batch"], event["claimed_at"], tuple(event["files"]))
-    logger.append_keys(run=run.run_id, batch=run.batch)
+    request = PublishResultsEvent.from_event(event)
+    run = request.run
+    logger.append_keys(run_id=run.run_id, batch=run.batch)
     settings = load_settings(PublishResultsSettings)
+    ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
+    retention = timedelta(days=settings.ledger_retention_days)
     publisher = Publisher(
+        aws.s3,
         settings.bucket,
-        settings.ledger_table,
-        event["personal_data"],
-        EmailSender(settings.topic_arn, settings.ledger_table, context),
-        Athena(
+        ledger,
+        QueryRunner(
+            aws.athena,
             settings.database,
             settings.workgroup,
             run.run_id,
             context.get_remaining_time_in_millis,
         ),
+        EmailSender(aws.sns, settings.topic_arn, ledger, retention, context),
     )
-    publication = publisher.publish(run)
-    logger.info("run %s", publication.status.lower())
-    if publication.told and publication.status == "PUBLISHED":
+    publication = publisher.publish(run, personal_data=request.personal_data)
+    logger.info("Run %s", publication.status.lower())
+    if publication.email_sent and publication.status == "PUBLISHED":
         metrics.add_metric(name="RunsPublished", unit=MetricUnit.Count, value=1)
     return {"status": publication.status, "pointer": publication.pointer}

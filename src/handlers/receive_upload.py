@@ -1,8 +1,9 @@
-"""An object was created below `raw/`: check it, note it, start the batch that it completes."""
+"""Process an object created below `raw/`: check it, record it, and start the batch it completes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,11 +16,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contract.layout import parse_upload_key
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReceiveUploadSettings, load_settings
+from pipeline.aws.clients import AwsClients
 from pipeline.intake.receiver import UploadReceiver
+from pipeline.intake.run_starter import RunStarter
 from pipeline.intake.uploads import Upload
 from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
 
+aws = AwsClients()
 logger, metrics = create_observers("receive_upload")
 
 
@@ -28,29 +33,44 @@ logger, metrics = create_observers("receive_upload")
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=S3EventBridgeNotificationEvent)
 def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> dict[str, Any]:
-    """Take one upload in; the answer is the receipt: outcome, batch and the runs started."""
-    made = event.detail.object
-    # Not `made.key`: it decodes, but keys from EventBridge are plain and may hold a plus.
-    key = made["key"]
-    place = parse_upload_key(key)
-    logger.append_keys(key=key, batch=place.batch if place else None)
+    """Process one upload.
+
+    Args:
+        event: An Object Created event of the data bucket.
+        context: The context of the invocation.
+
+    Returns:
+        The fields of an `UploadReceipt`.
+
+    Raises:
+        RetryableError: The same call may succeed later.
+    """
+    created = event.detail.object
+    # Not `created.key`: it decodes, but keys from EventBridge are plain and may contain a plus.
+    key = created["key"]
+    location = parse_upload_key(key)
+    logger.append_keys(key=key, batch=location.batch_prefix if location else None)
     settings = load_settings(ReceiveUploadSettings)
     upload = Upload(
         bucket=settings.bucket,
         key=key,
-        size=made["size"],
-        version_id=made.get("version-id"),
-        sequencer=made.sequencer,
+        size=created["size"],
+        version_id=created.get("version-id"),
+        sequencer=created.sequencer,
         event_time=event.time,
     )
+    table = LedgerTable(aws.dynamodb, settings.ledger_table)
+    batches = BatchLedger(table)
+    retention = timedelta(days=settings.ledger_retention_days)
     receiver = UploadReceiver(
-        BatchLedger(settings.ledger_table),
-        EmailSender(settings.topic_arn, settings.ledger_table, context),
-        settings.state_machine_arn,
+        aws.s3,
+        batches,
+        RunStarter(aws.stepfunctions, settings.state_machine_arn, batches),
+        EmailSender(aws.sns, settings.topic_arn, table, retention, context),
     )
     receipt = receiver.receive(upload)
-    logger.info("upload %s", receipt.outcome)
+    logger.info("Upload processed", extra={"outcome": receipt.outcome})
     for run_id in receipt.runs:
-        logger.info("run started", extra={"run": run_id})
-    metrics.add_metric(name=f"Uploads{receipt.outcome.title()}", unit=MetricUnit.Count, value=1)
+        logger.info("Started a run", extra={"run_id": run_id})
+    metrics.add_metric(name=f"Uploads{receipt.outcome}", unit=MetricUnit.Count, value=1)
     return asdict(receipt)

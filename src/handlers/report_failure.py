@@ -1,24 +1,29 @@
-"""The state machine caught a failure: find out what can be found, and mail it once."""
+"""Find out why a run failed, and send one email about it."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handlers.events import ReportFailureEvent
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReportFailureSettings, load_settings
+from pipeline.aws.clients import AwsClients
+from pipeline.ledger.keys import run_failed_notification
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
 from pipeline.recovery.failure_details import FailureDetails, collect_failure_details
-from pipeline.recovery.failure_emails import failed_run_email, run_ended_key
-from pipeline.recovery.failures import Failure
+from pipeline.recovery.failure_emails import RunContext, failed_run_email
 
-# EMR puts logs into the bucket every five minutes.
-_PATIENCE_SECONDS = 300
-# What is left for AWS's answers and for the mail itself.
+# EMR stores logs in the bucket every five minutes.
+_MAX_WAIT_SECONDS = 300
+# Time for the other AWS calls and for the email.
 _RESERVED_SECONDS = 60
 
+aws = AwsClients()
 logger, metrics = create_observers("report_failure")
 
 
@@ -26,31 +31,44 @@ logger, metrics = create_observers("report_failure")
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
-    """Mail the failure of a run, unless that was done; whether a mail was sent now."""
-    run_id, batch, cluster_id = event["run_id"], event.get("batch"), event.get("cluster_id")
-    logger.append_keys(run=run_id, batch=batch)
+    """Send an email about the failure of a run, unless one was sent before.
+
+    Args:
+        event: See `ReportFailureEvent`.
+        context: The context of the invocation.
+
+    Returns:
+        Whether the email was sent now.
+
+    Raises:
+        InvalidEventError: A field of the event is missing or invalid.
+        RetryableError: The same call may succeed later.
+    """
+    request = ReportFailureEvent.from_event(event)
+    logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(ReportFailureSettings)
-    caught = event["failure"]
-    failure = Failure(*(str(caught.get(name) or "") for name in ("state", "error", "cause")))
-    left = context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS
-    patience = max(0.0, min(_PATIENCE_SECONDS, left))
-    evidence = (
-        collect_failure_details(settings.bucket, cluster_id, patience)
-        if cluster_id
-        else FailureDetails()
+    details = _collect_details(request.cluster_id, settings.bucket, context)
+    email = failed_run_email(
+        RunContext(request.run_id, request.batch, settings.state_machine_arn, settings.bucket),
+        request.failure,
+        details,
+        details.describe_published_run(aws.s3, settings.bucket, request.run_id),
     )
-    published = evidence.describe_published_run(settings.bucket, run_id)
-    mail = failed_run_email(
-        run_id,
-        batch,
-        settings.state_machine_arn,
-        failure,
-        evidence,
-        settings.bucket,
-        published,
+    ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
+    retention = timedelta(days=settings.ledger_retention_days)
+    email_sender = EmailSender(aws.sns, settings.topic_arn, ledger, retention, context)
+    email_sent = email_sender.send_once(run_failed_notification(request.run_id), email)
+    logger.info(
+        "Reported the failure of the run" if email_sent else "The failure was reported before",
+        extra={"state": request.failure.state, "gaps": details.gaps},
     )
-    mailer = EmailSender(settings.topic_arn, settings.ledger_table, context)
-    was_sent = mailer.send_once(run_ended_key(run_id), mail)
-    logger.info("failure at %s told: %s", failure.state, was_sent, extra={"gaps": evidence.gaps})
-    metrics.add_metric(name="FailureEmailsSent", unit=MetricUnit.Count, value=int(was_sent))
-    return {"mailed": was_sent}
+    metrics.add_metric(name="FailureEmailsSent", unit=MetricUnit.Count, value=int(email_sent))
+    return {"email_sent": email_sent}
+
+
+def _collect_details(cluster_id: str | None, bucket: str, context: LambdaContext) -> FailureDetails:
+    if cluster_id is None:
+        return FailureDetails()
+    remaining_seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVED_SECONDS
+    timeout_seconds = max(0.0, min(_MAX_WAIT_SECONDS, remaining_seconds))
+    return collect_failure_details(aws, bucket, cluster_id, timeout_seconds)

@@ -1,75 +1,138 @@
-"""What each function is told by its environment: one class a function, one field a variable."""
+"""The settings of each function: one class per function, one field per environment variable."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 import typed_settings
 
 from pipeline.errors import SettingsError
 
 T = TypeVar("T")
+Check = Callable[[Any], str]
+"""Returns the problem of a value, such as `must not be empty`, or an empty text."""
+
+
+def _check_text(value: str) -> str:
+    return "" if value.strip() else "must not be empty"
+
+
+def _check_positive(value: float) -> str:
+    return "" if 0 < value < math.inf else "must be a positive number"
+
+
+def _check_percent(value: float) -> str:
+    return "" if 0 <= value <= 100 else "must be between 0 and 100"  # noqa: PLR2004
+
+
+def _setting(check: Check) -> Any:
+    return field(metadata={"check": check})
 
 
 @dataclass(frozen=True)
 class ReceiveUploadSettings:
-    bucket: str
-    ledger_table: str
-    topic_arn: str
-    state_machine_arn: str
+    """Settings of `receive_upload`."""
+
+    bucket: str = _setting(_check_text)
+    ledger_table: str = _setting(_check_text)
+    ledger_retention_days: int = _setting(_check_positive)
+    topic_arn: str = _setting(_check_text)
+    state_machine_arn: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
 class PinInputsSettings:
-    bucket: str
+    """Settings of `pin_inputs`."""
+
+    bucket: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
 class CheckRunSettings:
-    bucket: str
-    max_rejected_percent: float
+    """Settings of `check_run`."""
+
+    bucket: str = _setting(_check_text)
+    max_rejected_percent: float = _setting(_check_percent)
 
 
 @dataclass(frozen=True)
 class PublishResultsSettings:
-    bucket: str
-    ledger_table: str
-    topic_arn: str
-    database: str
-    workgroup: str
+    """Settings of `publish_results`."""
+
+    bucket: str = _setting(_check_text)
+    ledger_table: str = _setting(_check_text)
+    ledger_retention_days: int = _setting(_check_positive)
+    topic_arn: str = _setting(_check_text)
+    database: str = _setting(_check_text)
+    workgroup: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
 class ReportFailureSettings:
-    bucket: str
-    ledger_table: str
-    topic_arn: str
-    state_machine_arn: str
+    """Settings of `report_failure`."""
+
+    bucket: str = _setting(_check_text)
+    ledger_table: str = _setting(_check_text)
+    ledger_retention_days: int = _setting(_check_positive)
+    topic_arn: str = _setting(_check_text)
+    state_machine_arn: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
 class WatchdogSettings:
-    bucket: str
-    ledger_table: str
-    topic_arn: str
-    state_machine_arn: str
-    stack: str
-    incomplete_batch_hours: float
+    """Settings of `watchdog`."""
+
+    bucket: str = _setting(_check_text)
+    ledger_table: str = _setting(_check_text)
+    ledger_retention_days: int = _setting(_check_positive)
+    topic_arn: str = _setting(_check_text)
+    state_machine_arn: str = _setting(_check_text)
+    stack: str = _setting(_check_text)
+    incomplete_batch_hours: float = _setting(_check_positive)
 
 
 @dataclass(frozen=True)
 class InstallScriptsSettings:
-    bucket: str
+    """Settings of `install_scripts`."""
+
+    bucket: str = _setting(_check_text)
 
 
 def load_settings(settings: type[T]) -> T:
-    """The settings from the environment: field `bucket` from `BUCKET`.
+    """Load settings from the environment. The field `bucket` is the variable `BUCKET`.
 
-    SettingsError names every variable that is missing or unusable.
+    Args:
+        settings: The settings class of the function.
+
+    Raises:
+        SettingsError: A variable is missing or invalid. The message names each one.
     """
+    variables = {each.name.upper(): each for each in fields(settings)}  # type: ignore[arg-type]
+    missing = [name for name in variables if name not in os.environ]
+    if missing:
+        raise _invalid(settings, [f"{name} is not set" for name in missing])
     try:
-        return typed_settings.load_settings(settings, [typed_settings.EnvLoader(prefix="")])
+        loaded = typed_settings.load_settings(settings, [typed_settings.EnvLoader(prefix="")])
     except typed_settings.exceptions.InvalidSettingsError as error:
-        problems = "; ".join(str(problem) for problem in getattr(error, "exceptions", [error]))
-        raise SettingsError(f"{settings.__name__}: {problems}") from error
+        problems = [
+            f"{name} must be of type {each.type}, but it is {os.environ[name]!r}"
+            for name, each in variables.items()
+            if f"option {each.name!r}" in "".join(map(str, getattr(error, "exceptions", [error])))
+        ]
+        raise _invalid(settings, problems or [str(error)]) from error
+    problems = [
+        f"{name} {problem}, but it is {os.environ[name]!r}"
+        for name, each in variables.items()
+        if (problem := each.metadata["check"](getattr(loaded, each.name)))
+    ]
+    if problems:
+        raise _invalid(settings, problems)
+    return loaded
+
+
+def _invalid(settings: type[Any], problems: list[str]) -> SettingsError:
+    return SettingsError(f"{settings.__name__}: {'; '.join(problems)}")

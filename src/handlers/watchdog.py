@@ -1,7 +1,8 @@
-"""By the clock, and when an execution ended without success: look after what could be forgotten."""
+"""Sweep on a schedule, and whenever an execution ends without success."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -10,24 +11,29 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import WatchdogSettings, load_settings
+from pipeline.aws.clients import AwsClients
 from pipeline.aws.executions import Execution, from_description
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
-from pipeline.recovery.watchdog import SweepResult, Watchdog
+from pipeline.recovery.watchdog import PipelineContext, SweepResult, Watchdog
 
+aws = AwsClients()
 logger, metrics = create_observers("watchdog")
 
 
 class ExecutionStatusChange(EventBridgeEvent):
-    """EventBridge's "Step Functions Execution Status Change"."""
+    """EventBridge's event "Step Functions Execution Status Change"."""
 
     DETAIL_TYPE = "Step Functions Execution Status Change"
 
     @property
     def state_machine_arn(self) -> str:
+        """ARN of the state machine."""
         return str(self.detail["stateMachineArn"])
 
     @property
     def execution(self) -> Execution:
+        """The execution that has changed."""
         return from_description(self.detail)
 
 
@@ -36,61 +42,77 @@ class ExecutionStatusChange(EventBridgeEvent):
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=EventBridgeEvent)
 def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
-    """Make one round; the answer is what was found. PatrolError if a part of it failed."""
+    """Run one sweep.
+
+    Args:
+        event: A scheduled event, or the status change of an execution.
+        context: The context of the invocation.
+
+    Returns:
+        What the sweep found and did.
+
+    Raises:
+        SweepError: A part of the sweep failed. All other parts were completed.
+    """
     settings = load_settings(WatchdogSettings)
-    told = _told(event, settings.state_machine_arn)
-    if told:
-        logger.append_keys(run=told.run_id, batch=told.input.get("batch"))
-    watchdog = Watchdog(
+    ended = _ended_execution(event, settings.state_machine_arn)
+    if ended:
+        logger.append_keys(run_id=ended.run_id, batch=ended.input.get("batch"))
+    ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
+    retention = timedelta(days=settings.ledger_retention_days)
+    pipeline = PipelineContext(
         stack=settings.stack,
         bucket=settings.bucket,
         state_machine_arn=settings.state_machine_arn,
         topic_arn=settings.topic_arn,
-        ledger_table=settings.ledger_table,
-        mailer=EmailSender(settings.topic_arn, settings.ledger_table, context),
+        ledger=ledger,
+        ledger_retention=retention,
         incomplete_batch_hours=settings.incomplete_batch_hours,
     )
-    found = watchdog.sweep(told)
-    _log(found)
-    _count(found)
-    found.raise_on_problems()
+    email_sender = EmailSender(aws.sns, settings.topic_arn, ledger, retention, context)
+    result = Watchdog(aws, pipeline, email_sender).sweep(ended)
+    _log(result)
+    _add_metrics(result)
+    result.raise_on_problems()
     return {
-        "clusters": sorted(found.clusters),
-        "runs": found.runs,
-        "started": found.started,
-        "incomplete": found.incomplete,
-        "confirmed": found.is_confirmed,
+        "terminated_clusters": sorted(result.terminated_clusters),
+        "ended_runs": result.ended_runs,
+        "started_runs": result.started_runs,
+        "incomplete_batches": result.incomplete_batches,
+        "has_subscriber": result.has_subscriber,
     }
 
 
-def _told(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
-    """The execution that the event is about; null for the clock's."""
+def _ended_execution(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
+    """Return the execution that the event is about, or None for a scheduled event."""
     if event.detail_type != ExecutionStatusChange.DETAIL_TYPE:
         return None
     change = ExecutionStatusChange(event.raw_event)
     return change.execution if change.state_machine_arn == state_machine_arn else None
 
 
-def _log(found: SweepResult) -> None:
-    for cluster_id, run_id in found.clusters.items():
+def _log(result: SweepResult) -> None:
+    for cluster_id, run_id in result.terminated_clusters.items():
         logger.warning(
-            "cluster ended: its run does not run", extra={"cluster": cluster_id, "run": run_id}
+            "Terminated an orphaned cluster", extra={"cluster_id": cluster_id, "run_id": run_id}
         )
-    for run_id in found.runs:
-        logger.warning("run had ended without a word", extra={"run": run_id})
-    for run_id in found.started:
-        logger.warning("run had been claimed and not started", extra={"run": run_id})
-    for batch in found.incomplete:
-        logger.info("batch is incomplete", extra={"batch": batch})
-    if found.is_newly_unconfirmed:
-        logger.error("nobody has confirmed a subscription of the topic: mails reach nobody")
-    for trouble in found.problems:
+    for run_id in result.ended_runs:
+        logger.warning("A run ended without a notification", extra={"run_id": run_id})
+    for run_id in result.started_runs:
+        logger.warning("Started a run that was claimed but not started", extra={"run_id": run_id})
+    for batch in result.incomplete_batches:
+        logger.info("Reported an incomplete batch", extra={"batch": batch})
+    if result.is_newly_without_subscriber:
+        logger.error("The topic has no confirmed subscription: nobody receives the emails")
+    for problem in result.problems:
         logger.error(
-            "could not look after %s", trouble.what, exc_info=trouble.error, extra=trouble.about
+            "Could not check %s", problem.subject, exc_info=problem.error, extra=problem.log_keys
         )
 
 
-def _count(found: SweepResult) -> None:
-    metrics.add_metric("OrphanedClusters", MetricUnit.Count, len(found.clusters))
-    if found.is_confirmed is not None:
-        metrics.add_metric("NoConfirmedSubscriber", MetricUnit.Count, int(not found.is_confirmed))
+def _add_metrics(result: SweepResult) -> None:
+    metrics.add_metric("OrphanedClusters", MetricUnit.Count, len(result.terminated_clusters))
+    if result.has_subscriber is not None:
+        metrics.add_metric(
+            "NoConfirmedSubscriber", MetricUnit.Count, int(not result.has_subscriber)
+        )

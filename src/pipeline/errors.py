@@ -15,6 +15,10 @@ class SettingsError(PipelineError):
     """The function's environment lacks something or holds something unusable."""
 
 
+class InvalidEventError(PipelineError):
+    """The input of a function lacks a field or has an invalid one."""
+
+
 class UnreadableUploadError(PipelineError):
     """An uploaded file is there and cannot be read: it is archived, or its key is not ours."""
 

@@ -1,4 +1,4 @@
-"""AWS as moto plays it, with what the stack would have made."""
+"""The stack's resources in moto, an implementation of AWS within the test process."""
 
 from __future__ import annotations
 
@@ -14,52 +14,63 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
-from pipeline.aws import clients
+from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.ledger.table import LedgerTable
 
 REGION = "eu-west-1"
 STACK = "rental-kpi"
 BUCKET = "rental-data"
 TABLE = "ledger"
 
-# AWS's descriptions of its services, read once: reading them takes longer than most tests.
+# The service descriptions of AWS, read once because reading them takes longer than most tests.
 _DESCRIPTIONS = Loader()
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The names of what is there, and ways to look at what happened."""
+    """The names of the resources, and access to their state."""
 
     bucket: str
     table: str
     topic_arn: str
     state_machine_arn: str
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Subject and body of every mail sent since this was last asked, in order."""
+    @property
+    def ledger(self) -> LedgerTable:
+        """The ledger's table."""
+        return LedgerTable(boto3.client("dynamodb"), self.table)
+
+    @property
+    def batches(self) -> BatchLedger:
+        """The ledger of batches."""
+        return BatchLedger(self.ledger)
+
+    def emails(self) -> list[tuple[str, str]]:
+        """Return subject and body of every email since the last call, in order."""
         topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic_arn]
-        mails = [(subject or "", body) for _, body, subject, *_ in topic.sent_notifications]
+        emails = [(subject or "", body) for _, body, subject, *_ in topic.sent_notifications]
         topic.sent_notifications.clear()
-        return mails
+        return emails
 
     def executions(self) -> dict[str, dict[str, object]]:
-        """The input of every execution that was started, by name."""
+        """Return the input of every started execution, by name."""
         sfn = boto3.client("stepfunctions")
-        listed = sfn.list_executions(stateMachineArn=self.state_machine_arn)["executions"]
+        executions = sfn.list_executions(stateMachineArn=self.state_machine_arn)["executions"]
         return {
             execution["name"]: json.loads(
                 sfn.describe_execution(executionArn=execution["executionArn"])["input"]
             )
-            for execution in listed
+            for execution in executions
         }
 
     def put(self, key: str, content: bytes) -> str:
-        """Put an object; its version."""
+        """Put an object and return its version."""
         return boto3.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)["VersionId"]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function of its own invocation."""
+    """The context of an invocation."""
 
     function_name: str = "test"
     function_version: str = "1"
@@ -79,7 +90,7 @@ def context() -> Context:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An account with the stack's bucket, table and topic, and a state machine that only waits."""
+    """An account with the stack's bucket, table, and topic, and a state machine that only waits."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -90,12 +101,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         session = botocore.session.Session()
         session.register_component("data_loader", _DESCRIPTIONS)
         boto3.setup_default_session(botocore_session=session)
-        clients.forget_clients()
-        yield _stack(monkeypatch)
-    clients.forget_clients()
+        yield _create_stack(monkeypatch)
 
 
-def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def _create_stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -119,6 +128,7 @@ def _stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     for name, value in {
         "BUCKET": BUCKET,
         "LEDGER_TABLE": TABLE,
+        "LEDGER_RETENTION_DAYS": "90",
         "TOPIC_ARN": topic,
         "STATE_MACHINE_ARN": machine,
         "STACK": STACK,

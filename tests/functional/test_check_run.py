@@ -227,7 +227,7 @@ def test_a_job_without_a_report_is_named(cloud: Cloud) -> None:
 def test_a_report_that_is_none_is_refused(cloud: Cloud, text: str) -> None:
     cloud.put(job_report_key(TRANSFORMATION_JOB, RUN), transformation_report().to_json().encode())
     cloud.put(job_report_key(KPI_JOB, RUN), text.encode("latin-1"))
-    with pytest.raises(RunRejectedError, match="is no report of the kpis job"):
+    with pytest.raises(RunRejectedError, match="is not a report of the kpis job"):
         _check()
 
 

@@ -12,7 +12,6 @@ import boto3
 import pytest
 
 from handlers.receive_upload import handler
-from pipeline.ledger.batch_ledger import BatchLedger
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time
 from tests.support.broken_files import VALID_FILES
@@ -69,7 +68,7 @@ def test_eight_lambdas_with_repeated_and_reordered_events(
     executions = cloud.executions()
     assert len(executions) == 1
     ((_, execution),) = executions.items()
-    waiting = BatchLedger(cloud.table).batch("raw/x/").files
+    waiting = cloud.batches.get_batch("raw/x/").files
     assert _versions(execution) | {file.version_id for file in waiting.values()} >= _versions_of(
         events[2:]
     )
@@ -83,7 +82,7 @@ def test_eight_lambdas_tell_one_refusal_once(cloud: Cloud, monkeypatch: pytest.M
     event = upload_event("raw/users.csv", "01", cloud.put("raw/users.csv", b"x"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: handler(event, Context()), range(16)))
-    assert len(cloud.mails()) == 1
+    assert len(cloud.emails()) == 1
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -113,7 +112,7 @@ def test_a_crash_on_the_way_to_the_start(
     _receive(last)
     ((_, execution),) = cloud.executions().items()
     assert _versions(execution) == _versions_of([*first, last])
-    batch = BatchLedger(cloud.table).batch("raw/x/")
+    batch = cloud.batches.get_batch("raw/x/")
     assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
 
 
@@ -125,8 +124,8 @@ def test_a_crash_on_the_way_to_a_refusal(
     _crash_and_retry(monkeypatch, event, number, REFUSE)
     # SNS cannot be asked whether it sent: dying at that moment is the one way to two mails.
     died_at_publish = number == REFUSE.index("Publish") + 1
-    assert len(cloud.mails()) == (2 if died_at_publish else 1)
-    assert "users" in BatchLedger(cloud.table).batch("raw/").refused
+    assert len(cloud.emails()) == (2 if died_at_publish else 1)
+    assert "users" in cloud.batches.get_batch("raw/").rejected
 
 
 @pytest.mark.parametrize("number", range(1, len(UNKNOWN) + 2))
@@ -136,7 +135,7 @@ def test_a_crash_on_the_way_to_telling_an_unknown_name(
     event = upload_event("raw/x.csv", "01", cloud.put("raw/x.csv", b"x"))
     _crash_and_retry(monkeypatch, event, number, UNKNOWN)
     died_at_publish = number == UNKNOWN.index("Publish") + 1
-    assert len(cloud.mails()) == (2 if died_at_publish else 1)
+    assert len(cloud.emails()) == (2 if died_at_publish else 1)
 
 
 def _crash_and_retry(
@@ -170,7 +169,7 @@ def test_an_older_event_never_replaces_a_newer_file(cloud: Cloud, late: int) -> 
     older = _drop(cloud, [f"0062E99A88DC40746{number}AB" for number in range(4)])
     newer = _drop(cloud, [f"0062E99A99DC40746{number}" for number in range(4)])  # and shorter
     _receive(newer[late])
-    assert _receive(older[late])["outcome"] == "outdated"
+    assert _receive(older[late])["outcome"] == "Outdated"
     for place in range(4):
         _receive(newer[place])
     ((_, execution),) = cloud.executions().items()
@@ -182,9 +181,9 @@ def test_an_older_event_after_the_claim_starts_no_batch(cloud: Cloud) -> None:
     for event in _drop(cloud, ["11", "12", "13", "14"]):
         _receive(event)
     for event in older:
-        assert _receive(event)["outcome"] == "outdated"
+        assert _receive(event)["outcome"] == "Outdated"
     assert len(cloud.executions()) == 1
-    assert BatchLedger(cloud.table).batch("raw/x/").waiting_since is None
+    assert cloud.batches.get_batch("raw/x/").waiting_since is None
 
 
 def test_events_without_versions_count_each_version_once(cloud: Cloud) -> None:
@@ -222,13 +221,13 @@ def test_a_run_that_cannot_be_started_does_not_keep_the_others(
     first = _drop(cloud, ["01", "02", "03", "04"])
     second = _drop(cloud, ["11", "12", "13", "14"])
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.intake.run_starter._start", _fail)
+        patch.setattr("pipeline.intake.run_starter.RunStarter._start", _fail)
         for event in [*first[:3], *second[:3]]:
             _receive(event)
         for event in (second[3], first[3]):
             with pytest.raises(RuntimeError, match="throttled"):
                 _receive(event)
-    claimed = BatchLedger(cloud.table).batch("raw/x/").claimed
+    claimed = cloud.batches.get_batch("raw/x/").claimed
     assert claimed
     _receive(second[3])
     assert set(cloud.executions()) == {run.run_id for run in claimed}
@@ -258,5 +257,5 @@ def test_a_retry_starts_what_is_complete_though_its_file_is_gone(
         marker = boto3.client("s3").delete_object(**place)["VersionId"]
         if how == "a delete marker itself":
             made["version-id"] = marker
-    assert _receive(last)["outcome"] == "gone"
+    assert _receive(last)["outcome"] == "Deleted"
     assert len(cloud.executions()) == 1

@@ -22,10 +22,10 @@ from tests.support.events import load_event
     ("function", "event", "keys"),
     [
         ("receive_upload", "upload_users", {"batch": "raw/2026-11/"}),
-        ("pin_inputs", "pin_inputs", {"batch": "raw/2026-11/", "run": ...}),
-        ("check_run", "check_run", {"batch": "raw/2026-11/", "run": ...}),
-        ("publish_results", "publish_results", {"batch": "raw/2026-11/", "run": ...}),
-        ("report_failure", "report_failure", {"batch": "raw/2026-11/", "run": ...}),
+        ("pin_inputs", "pin_inputs", {"batch": "raw/2026-11/", "run_id": ...}),
+        ("check_run", "check_run", {"batch": "raw/2026-11/", "run_id": ...}),
+        ("publish_results", "publish_results", {"batch": "raw/2026-11/", "run_id": ...}),
+        ("report_failure", "report_failure", {"batch": "raw/2026-11/", "run_id": ...}),
         ("watchdog", "schedule", {}),
     ],
 )

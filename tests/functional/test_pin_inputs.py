@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from contract.datasets import DATASETS, RENTALS
 from contract.layout import pinned_key
+from handlers.events import PinInputsEvent
 from handlers.pin_inputs import handler, logger
-from pipeline.aws.clients import client
-from pipeline.errors import InputMissingError, RetryableError, SettingsError
-from pipeline.intake.pinning import CopySizes, InvalidRunInputError, parse_input_files, pin_files
+from pipeline.aws.clients import AwsClients
+from pipeline.errors import InputMissingError, InvalidEventError, RetryableError, SettingsError
+from pipeline.intake.pinning import CopySizes, InputPinner
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import one_call_at_a_time, refusal, watch_calls
 from tests.support.events import load_event
@@ -62,6 +63,13 @@ def _dropped(cloud: Cloud, contents: dict[str, bytes]) -> Event:
 
 def _handle(event: Event) -> Any:
     return handler(event, Context())
+
+
+def _pin_in_parts(cloud: Cloud, event: Event) -> int:
+    """Pin the files as the handler does, with small parts."""
+    run = PinInputsEvent.from_event(event)
+    pinner = InputPinner(AwsClients().s3, cloud.bucket, run.run_id, SMALL_PARTS)
+    return pinner.pin(run.files)
 
 
 def _file(event: Event, dataset: str) -> dict[str, Any]:
@@ -117,11 +125,8 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
 ) -> None:
     large = random.Random(0).randbytes(12 * MIB + 7)
     event = _dropped(cloud, {**_as_dropped(), "rentals": large})
-    files = parse_input_files(event["files"])
     calls.clear()
-    assert pin_files(cloud.bucket, event["run_id"], files, SMALL_PARTS) == sum(
-        file.size for file in files
-    )
+    assert _pin_in_parts(cloud, event) == sum(file["size"] for file in event["files"])
     assert _contents(cloud, event)["rentals"] == large
     source = _file(event, "rentals")
     parts = {
@@ -134,7 +139,7 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
         "bytes=10485760-12582918",
         "bytes=5242880-10485759",
     ]
-    etag = client("s3").head_object(
+    etag = boto3.client("s3").head_object(
         Bucket=cloud.bucket, Key=source["key"], VersionId=source["version_id"]
     )["ETag"]
     for arguments in parts.values():
@@ -146,7 +151,7 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
     assert found["Metadata"] == {"source-version": source["version_id"]}
     assert found["ContentType"] == "text/csv"
     calls.clear()
-    pin_files(cloud.bucket, event["run_id"], files, SMALL_PARTS)
+    _pin_in_parts(cloud, event)
     assert {operation for operation, _ in calls} == {"HeadObject"}
 
 
@@ -154,7 +159,7 @@ def test_no_call_reads_or_copies_another_version(cloud: Cloud, event: Event, cal
     content = {dataset.name: random.Random(1).randbytes(7 * MIB) for dataset in DATASETS}
     event = _dropped(cloud, content)
     calls.clear()
-    pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
+    _pin_in_parts(cloud, event)
     versions = {file["version_id"] for file in event["files"]}
     read = {call["VersionId"] for _, call in calls if call["Key"].startswith("raw/")}
     copied = {
@@ -237,7 +242,7 @@ def test_a_try_that_died_within_its_parts_is_completed_by_the_next(cloud: Cloud)
     event = _dropped(cloud, {**_as_dropped(), "rentals": large})
     target = boto3.resource("s3").Object(cloud.bucket, pinned_key(RENTALS, event["run_id"]))
     target.initiate_multipart_upload().Part(1).upload(Body=b"x" * 5 * MIB)
-    pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
+    _pin_in_parts(cloud, event)
     assert _contents(cloud, event)["rentals"] == large
 
 
@@ -267,7 +272,7 @@ def test_a_version_that_is_gone_is_named_and_nothing_copied(
     with pytest.raises(InputMissingError) as raised:
         _handle(event)
     assert str(raised.value) == (
-        f"raw/2026-11/vehicles.csv version {file['version_id']} is gone: "
+        f"raw/2026-11/vehicles.csv version {file['version_id']} is missing: "
         "it was deleted or has expired"
     )
     assert _pinned_keys(cloud, event) == []
@@ -287,8 +292,8 @@ def test_a_version_that_goes_while_it_is_copied(
                 _delete_version(cloud, file)
 
         watch_calls(patch, lose)
-        with pytest.raises(InputMissingError, match="is gone"):
-            pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
+        with pytest.raises(InputMissingError, match="is missing"):
+            _pin_in_parts(cloud, event)
     uploads = boto3.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
     assert "Uploads" not in uploads
 
@@ -323,7 +328,7 @@ def test_what_s3_refuses_is_told_in_its_kind(
     with monkeypatch.context() as patch:
         watch_calls(patch, refuse)
         with pytest.raises(error, match=words):
-            pin_files(cloud.bucket, event["run_id"], parse_input_files(event["files"]), SMALL_PARTS)
+            _pin_in_parts(cloud, event)
 
 
 def test_another_size_than_the_checked_one_is_refused(cloud: Cloud, event: Event) -> None:
@@ -334,42 +339,60 @@ def test_another_size_than_the_checked_one_is_refused(cloud: Cloud, event: Event
     assert _pinned_keys(cloud, event) == []
 
 
-NEEDED = "the run needs one file each of users, vehicles, locations, rentals; it has "
-WRONG_LISTS: tuple[tuple[Callable[[list[dict[str, Any]]], object], str], ...] = (
-    (lambda files: files.pop(), NEEDED + "locations, users, vehicles"),
-    (lambda files: files.clear(), NEEDED + "none"),
-    (lambda files: files.append(files[0]), NEEDED + "locations, rentals, users, users, vehicles"),
+EXPECTED = "the field files must contain one file for each of users, vehicles, locations, rentals"
+INVALID_FILES: tuple[tuple[Callable[[list[dict[str, Any]]], object], str], ...] = (
+    (lambda files: files.pop(), f"{EXPECTED}, but it contains locations, users, vehicles"),
+    (lambda files: files.clear(), f"{EXPECTED}, but it contains none"),
+    (
+        lambda files: files.append(files[0]),
+        f"{EXPECTED}, but it contains locations, rentals, users, users, vehicles",
+    ),
     (
         lambda files: files[0].update(dataset="drivers"),
-        NEEDED + "drivers, locations, rentals, vehicles",
+        f"{EXPECTED}, but it contains drivers, locations, rentals, vehicles",
     ),
-    (lambda files: files[0].pop("version_id"), "a file of the run's list has no 'version_id'"),
+    (lambda files: files[0].pop("version_id"), "the field files[0].version_id is missing"),
+    (
+        lambda files: files[1].update(key=""),
+        "the field files[1].key must not be empty, but it is ''",
+    ),
+    (
+        lambda files: files[2].update(size="10"),
+        "the field files[2].size must be of type int, but it is '10'",
+    ),
+    (
+        lambda files: files[2].update(size=-1),
+        "the field files[2].size must not be negative, but it is -1",
+    ),
+    (lambda files: files.append("x"), "files[4] must be an object, but it is 'x'"),  # type: ignore[arg-type]
 )
 
 
-@pytest.mark.parametrize(("spoil", "message"), WRONG_LISTS)
-def test_a_list_that_is_no_batch(
-    event: Event, spoil: Callable[[list[dict[str, Any]]], object], message: str
+@pytest.mark.parametrize(("change", "message"), INVALID_FILES)
+def test_invalid_files_are_named(
+    event: Event, change: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
-    spoil(event["files"])
-    with pytest.raises(InvalidRunInputError) as raised:
+    change(event["files"])
+    with pytest.raises(InvalidEventError) as raised:
         _handle(event)
     assert str(raised.value) == message
 
 
-def test_a_run_id_that_is_no_folder(event: Event) -> None:
-    with pytest.raises(InvalidRunInputError, match=r"'\.\./x' is no run id"):
+def test_invalid_run_id_is_rejected(event: Event) -> None:
+    with pytest.raises(
+        InvalidEventError, match=r"run_id must be a valid run ID, but it is '\.\./x'"
+    ):
         _handle({**event, "run_id": "../x"})
 
 
 def test_a_missing_setting_is_named(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BUCKET")
-    with pytest.raises(SettingsError, match="bucket"):
+    with pytest.raises(SettingsError, match="PinInputsSettings: BUCKET is not set"):
         _handle(event)
 
 
 def test_the_client_has_a_connection_for_each_part(cloud: Cloud) -> None:  # noqa: ARG001
-    config: Any = client("s3").meta.config
+    config: Any = AwsClients().s3.meta.config
     assert config.max_pool_connections >= len(DATASETS) * CopySizes().parts_at_once
 
 
@@ -390,5 +413,7 @@ def test_every_line_of_the_log_names_run_and_batch(event: Event) -> None:
     finally:
         stream.setStream(before)
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    assert [line["message"] for line in lines] == ["29 bytes pinned"]
-    assert {(line["run"], line["batch"]) for line in lines} == {(event["run_id"], event["batch"])}
+    assert [line["message"] for line in lines] == ["Pinned 29 bytes"]
+    assert {(line["run_id"], line["batch"]) for line in lines} == {
+        (event["run_id"], event["batch"])
+    }

@@ -6,6 +6,7 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import boto3
 import pytest
 
 from contract.kpi_tables import KPI_TABLES
@@ -38,13 +39,13 @@ def _averages_seen(athena: FakeAthena) -> set[str]:
 def test_a_run_claimed_earlier_does_not_take_the_pointer(cloud: Cloud, athena: FakeAthena) -> None:
     finish_run(cloud, athena)
     publish()
-    cloud.mails()
+    cloud.emails()
     finish_run(cloud, athena, OLDER)
     before = objects(cloud, "published_runs/")
     assert publish(OLDER, EARLIER) == {"status": "SUPERSEDED", "pointer": None}
     assert publish(OLDER, EARLIER) == {"status": "SUPERSEDED", "pointer": None}
     assert objects(cloud, "published_runs/") == before
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs 2026-11 (not shown): 600.50 from 3 rentals"
     assert f"Readers do not see this run: the files of {RUN} were complete later." in body
 
@@ -57,7 +58,7 @@ def test_a_run_claimed_later_takes_the_pointer(cloud: Cloud, athena: FakeAthena)
     assert _averages_seen(athena) == {"2.00"}
     first, second = sorted(objects(cloud, "published_runs/"))
     assert (OLDER in first, RUN in second) == (True, True)
-    assert len(cloud.mails()) == 2
+    assert len(cloud.emails()) == 2
 
 
 def test_a_run_that_was_shown_before_is_not_told_again(cloud: Cloud, athena: FakeAthena) -> None:
@@ -65,10 +66,10 @@ def test_a_run_that_was_shown_before_is_not_told_again(cloud: Cloud, athena: Fak
     publish_older(cloud, athena)
     finish_run(cloud, athena)
     publish()
-    objects, _ = published(cloud), cloud.mails()
+    objects, _ = published(cloud), cloud.emails()
     assert publish(OLDER, EARLIER)["status"] == "SUPERSEDED"
     assert published(cloud) == objects
-    assert cloud.mails() == []
+    assert cloud.emails() == []
 
 
 def test_the_same_input_run_again_takes_the_pointer(cloud: Cloud, athena: FakeAthena) -> None:
@@ -99,12 +100,12 @@ def _go_back(cloud: Cloud, folder: Path, run_id: str) -> None:
         (folder / key).write_text(text)
     (old,) = (path.stem for path in shown.iterdir() if run_id in path.name)
     page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
-    _, _, section = page.partition("## Show an earlier run to readers")
+    _, _, section = page.partition("## Roll back to an earlier run")
     commands = section.partition("```sh\n")[2].partition("```")[0]
     commands = commands.replace("s3://BUCKET", str(folder)).replace("OLD", old)
     aws = 'aws() { [ "$1 $2" = "s3 cp" ] && cp "$3" "$4"; }\n'
     subprocess.run(["sh", "-c", aws + commands], cwd=folder, check=True)
-    (made,) = (path for path in shown.iterdir() if "back-to" in path.name)
+    (made,) = (path for path in shown.iterdir() if "rollback-to" in path.name)
     cloud.put(f"published_runs/{made.name}", made.read_bytes())
 
 
@@ -113,22 +114,22 @@ def test_going_back_by_hand_is_one_more_pointer(
 ) -> None:
     """All tables go back together; publishing again leaves them, the next run is shown."""
     an_hour_ago = format_utc(parse_utc(utc_now()) - timedelta(hours=1))
-    assert published_run_id(cloud.bucket) is None
+    assert published_run_id(boto3.client("s3"), cloud.bucket) is None
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.publication.pointer.utc_now", lambda: an_hour_ago)
         publish_older(cloud, athena)
         finish_run(cloud, athena, average="2.00")
         publish()
-    assert published_run_id(cloud.bucket) == RUN
+    assert published_run_id(boto3.client("s3"), cloud.bucket) == RUN
     _go_back(cloud, tmp_path, OLDER)
     assert _averages_seen(athena) == {"1.00"}
-    assert published_run_id(cloud.bucket) == OLDER
+    assert published_run_id(boto3.client("s3"), cloud.bucket) == OLDER
     publish()
     assert _averages_seen(athena) == {"1.00"}
     finish_run(cloud, athena, "next", average="3.00")
     publish("next", "2026-11-24T08:00:00.000000Z")
     assert _averages_seen(athena) == {"3.00"}
-    assert published_run_id(cloud.bucket) == "next"
+    assert published_run_id(boto3.client("s3"), cloud.bucket) == "next"
 
 
 @pytest.mark.parametrize("held_before", [False, True])
@@ -140,13 +141,13 @@ def test_a_later_run_takes_the_pointer_between_look_and_take(
         Run(f"run-{day}", "raw/x/", f"2026-11-0{day}T08:00:00.000000Z", ()) for day in (1, 2, 3)
     )
     if held_before:
-        claim_pointer(cloud.table, earliest)
+        claim_pointer(cloud.ledger, earliest)
     looked: list[str] = []
 
     def after(operation: str, *_: object) -> None:
         looked.append(operation)
         if looked == ["GetItem"]:
-            claim_pointer(cloud.table, later)
+            claim_pointer(cloud.ledger, later)
 
     watch_calls(monkeypatch, after)
-    assert claim_pointer(cloud.table, earlier).run_id == later.run_id
+    assert claim_pointer(cloud.ledger, earlier).run_id == later.run_id

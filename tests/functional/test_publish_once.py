@@ -77,7 +77,7 @@ def test_a_crash_after_any_call_and_a_retry_come_to_the_same_end(
     assert answer == {"status": "PUBLISHED", "pointer": pointer}
     assert reports == [f"reports/{RUN}/answers.json", f"reports/{RUN}/email.txt"]
     # Died between SNS's answer and the note of it: told twice rather than never.
-    assert len(cloud.mails()) == 1 + is_told_already
+    assert len(cloud.emails()) == 1 + is_told_already
     assert len(athena.executions) == 15
     assert athena.query("SELECT COUNT(*) FROM rentals") == [(3,)]
 
@@ -96,7 +96,7 @@ def test_a_crash_before_the_object_and_a_later_run_between(
     assert publish("second")["status"] == "PUBLISHED"
     assert publish("first", EARLIER) == {"status": "SUPERSEDED", "pointer": None}
     assert [key for key in list(published(cloud)) if "first.json" in key] == []
-    assert "the files of second were complete later" in cloud.mails()[1][1]
+    assert "the files of second were complete later" in cloud.emails()[1][1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,7 +118,7 @@ def test_eight_runs_at_once_show_the_one_claimed_last(
     shown = [key for key in list(published(cloud)) if key.startswith("published_runs/")]
     assert sorted(pointers) == shown
     assert shown[-1].endswith(f"{runs[7]}.json")
-    assert len(cloud.mails()) == 8
+    assert len(cloud.emails()) == 8
 
 
 def test_a_pointer_that_others_keep_moving_is_tried_later(
@@ -126,7 +126,7 @@ def test_a_pointer_that_others_keep_moving_is_tried_later(
 ) -> None:
     monkeypatch.setattr("pipeline.publication.pointer.LedgerTable.update", lambda *_, **__: False)
     with pytest.raises(RetryableError, match="moved by others"):
-        claim_pointer(cloud.table, Run(RUN, "raw/x/", CLAIMED_AT, ()))
+        claim_pointer(cloud.ledger, Run(RUN, "raw/x/", CLAIMED_AT, ()))
 
 
 def test_little_time_is_told_so_and_the_retry_carries_on(
@@ -137,7 +137,7 @@ def test_little_time_is_told_so_and_the_retry_carries_on(
     athena.polls = 5
     with pytest.raises(RetryableError):
         publish(remaining_ms=10_000)
-    assert cloud.mails() == []
+    assert cloud.emails() == []
     started = list(athena.executions)
     assert publish()["status"] == "PUBLISHED"
     assert list(athena.executions)[: len(started)] == started

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import QueryFailedError, RunRejectedError
-from pipeline.publication.catalog import SQL_FOLDER, catalogue_tables
+from pipeline.publication.catalog import catalogue_tables
+from pipeline.publication.questions import SQL_FOLDER
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena
 from tests.support.publishing import objects, publish, published
@@ -47,7 +48,7 @@ def test_a_run_is_shown_and_told(cloud: Cloud, athena: FakeAthena) -> None:
     for name in NAMES:
         held = athena.database.execute(f"SELECT COUNT(*) FROM history_{name}").fetchall()  # noqa: S608
         assert athena.query(f"SELECT COUNT(*) FROM {name}") == held  # noqa: S608
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs 2026-11: 600.50 from 3 rentals"
     assert "Readers see this run now." in body
     email = objects(cloud, "reports/")[f"reports/{RUN}/email.txt"]
@@ -57,7 +58,7 @@ def test_a_run_is_shown_and_told(cloud: Cloud, athena: FakeAthena) -> None:
 def test_the_mail_reads_well(cloud: Cloud, athena: FakeAthena) -> None:
     finish_run(cloud, athena)
     publish(warnings=("unexpected column `shoe_size` is ignored",))
-    ((_, body),) = cloud.mails()
+    ((_, body),) = cloud.emails()
     assert (
         body
         == f"""\
@@ -157,7 +158,7 @@ def test_the_answers_are_kept_unrounded(cloud: Cloud, athena: FakeAthena) -> Non
     kept = json.loads(objects(cloud, "reports/")[f"reports/{RUN}/answers.json"])
     assert kept["run_id"] == RUN
     assert kept["answers"]["totals"][0]["revenue"] == "600.50"
-    assert kept["answers"]["best_locations"][0] == {
+    assert kept["answers"]["top_locations"][0] == {
         "location_id": "l2",
         "location_name": None,
         "city": None,
@@ -174,7 +175,7 @@ def test_publishing_twice_changes_nothing(cloud: Cloud, athena: FakeAthena) -> N
     assert publish() == first
     assert published(cloud) == objects
     assert len(athena.executions) == started
-    assert len(cloud.mails()) == 1
+    assert len(cloud.emails()) == 1
 
 
 @pytest.mark.parametrize("personal_data", [False, True])
@@ -185,7 +186,7 @@ def test_personal_columns_are_shown_when_switched_on(
     publish(personal_data=personal_data)
     columns = [row[0] for row in athena.database.execute("DESCRIBE user_metrics").fetchall()]
     assert {"first_name", "last_name", "email"}.isdisjoint(columns) != personal_data
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     told = "".join(objects(cloud, "reports/", "published_runs/").values()) + subject + body
     for private in ("Ada", "Alan", "ada@", "private1@"):
         assert private not in told
@@ -224,7 +225,7 @@ def test_what_athena_finds_otherwise_is_refused(
     with pytest.raises(RunRejectedError, match=words):
         publish()
     assert published(cloud) == {}
-    assert cloud.mails() == []
+    assert cloud.emails() == []
 
 
 @pytest.mark.parametrize("name", [*NAMES, "row_count", "LIMIT 5"])
@@ -234,7 +235,7 @@ def test_a_query_that_fails_shows_nothing(cloud: Cloud, athena: FakeAthena, name
     with pytest.raises(QueryFailedError, match="TABLE_NOT_FOUND: no such table"):
         publish()
     assert objects(cloud, "published_runs/") == {}
-    assert cloud.mails() == []
+    assert cloud.emails() == []
 
 
 def test_tables_without_rows(cloud: Cloud, athena: FakeAthena) -> None:
@@ -275,7 +276,7 @@ def test_long_and_odd_names_do_not_break_the_mail(cloud: Cloud, athena: FakeAthe
     kpis = replace(kpis, tables={**kpis.tables, "vehicle_metrics": more})
     put_reports(cloud, transformation_report(), kpis)
     publish(warnings=("x" * 300_000,))
-    ((_, body),) = cloud.mails()
+    ((_, body),) = cloud.emails()
     assert len(body.encode()) < 10_000
     assert "and 2,482 more" in body
     kept = json.loads(objects(cloud, "reports/")[f"reports/{RUN}/answers.json"])

@@ -40,8 +40,8 @@ NOISE = "26/11/23 19:05:39 ERROR Executor: bad row ada@example.org,+44 7700 9001
 
 def _report(event: dict[str, Any], remaining_ms: int = 20_000) -> bool:
     answer: Any = handler(event, Context(remaining_ms=remaining_ms))
-    assert set(answer) == {"mailed"}
-    return bool(answer["mailed"])
+    assert set(answer) == {"email_sent"}
+    return bool(answer["email_sent"])
 
 
 def _event(name: str = "report_failure_step", **changes: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_a_failed_step_is_told_with_all_that_helps(cloud: Cloud) -> None:
     details = {"Reason": "Unknown Error.", "Message": "Application failed", "LogFile": "s3://x"}
     cluster = _failed_step(cloud, log, details)
     assert _report(_event(cluster_id=cluster))
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (RunJobs: transformation_job)"
     assert "found something for you to mend: users.csv is not UTF-8 from byte 1048600 on" in body
     assert f"run {RUN} of the batch raw/2026-11/ failed" in body
@@ -78,13 +78,13 @@ def test_a_failed_step_is_told_with_all_that_helps(cloud: Cloud) -> None:
     assert "Nothing was published" in body
     assert "#/v2/executions/details/arn:aws:states:" in body
     assert f":execution:{STACK}-pipeline:{RUN}\n" in body
-    assert "drop all four files, corrected, into raw/2026-11/" in body
+    assert "upload all four files to raw/2026-11/" in body
 
 
 def test_nothing_of_the_data_and_nothing_for_machines_is_told(cloud: Cloud) -> None:
     log = step_log(NOISE, PROGRESS, "Traceback: kpis: x", NOISE, "Command exiting with ret '1'")
     _report(_event(cluster_id=_failed_step(cloud, log)))
-    ((_, body),) = cloud.mails()
+    ((_, body),) = cloud.emails()
     for private in ("ada@example.org", "7700", "Executor", "Traceback", '"Step"', "stackTrace"):
         assert private not in body
     assert "to mend:" not in body
@@ -93,8 +93,8 @@ def test_nothing_of_the_data_and_nothing_for_machines_is_told(cloud: Cloud) -> N
 def test_the_command_in_the_mail_runs_the_same_input_again(cloud: Cloud, tmp_path: Path) -> None:
     """A stand-in for `aws` shows what a shell makes of the command."""
     _report(_event("report_failure_before_cluster"))
-    ((_, body),) = cloud.mails()
-    command = "aws" + body.split("again, from the same files:\n\naws")[1].split("\n\n")[0]
+    ((_, body),) = cloud.emails()
+    command = "aws" + body.split("To process the same files again:\n\naws")[1].split("\n\n")[0]
     content = json.dumps({"batch": "raw/Zürich 1+2 ($x)/", "files": []})
     stand_in = tmp_path / "aws"
     (tmp_path / "input.json").write_text(content, "utf-8")
@@ -138,15 +138,15 @@ def test_a_failure_is_mailed_once(cloud: Cloud) -> None:
     event = _event("report_failure")
     name_cluster(make_cluster(RUN), event["cluster_id"])
     assert [_report(event), _report(event), _report(_event())] == [True, False, False]
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject.startswith("Rental KPIs failed: 2026-11 (CheckRun")
     assert "RunRejectedError: 7.40 percent of the rentals were rejected" in body
-    assert body.index("To mend the data") < body.index("start-execution")
+    assert body.index("To correct the data") < body.index("start-execution")
 
 
 def test_a_failure_before_there_is_a_cluster(cloud: Cloud) -> None:
     assert _report(_event("report_failure_before_cluster"))
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (PinInputs)"
     assert "It took longer than it may." in body
     assert "No cluster is known to be up" in body
@@ -155,7 +155,7 @@ def test_a_failure_before_there_is_a_cluster(cloud: Cloud) -> None:
 def test_a_batch_that_is_not_known_is_no_obstacle(cloud: Cloud) -> None:
     failure = {"state": "RecordStarted", "error": "States.QueryEvaluationError", "cause": None}
     assert _report(_event(batch=None, cluster_id=None, failure=failure))
-    ((subject, body),) = cloud.mails()
+    ((subject, body),) = cloud.emails()
     assert subject == f"Rental KPIs failed: {RUN} (RecordStarted)"
     assert "an unknown batch" in body
 
@@ -173,15 +173,15 @@ def test_what_readers_see_is_said(cloud: Cloud, published: str | None, words: st
         key = publication_key("2026-10-01T08:00:00.000000Z", published)
         cloud.put(key, json.dumps({"run_id": published}).encode())
     _report(_event("report_failure", cluster_id=None))
-    assert words in cloud.mails()[0][1]
+    assert words in cloud.emails()[0][1]
 
 
 def test_a_pointer_that_somebody_spoiled_does_not_silence_the_mail(cloud: Cloud) -> None:
     for text in (b"", b"[]", b"{}", b"\xff"):
         cloud.put(publication_key("2026-10-01T08:00:00.000000Z", "back-to-x"), text)
         assert _report(_event(run_id=f"{RUN}-{len(text)}-{text.hex()}", cluster_id=None))
-    for _, body in cloud.mails():
-        assert "Which run readers see could not be read (InvalidPointerError)." in body
+    for _, body in cloud.emails():
+        assert "The published run could not be read (InvalidPointerError)." in body
 
 
 def test_a_cluster_that_failed_by_itself_is_told(cloud: Cloud) -> None:
@@ -190,13 +190,13 @@ def test_a_cluster_that_failed_by_itself_is_told(cloud: Cloud) -> None:
     put_into(cluster, "TERMINATED_WITH_ERRORS", reason)
     _report(_event(cluster_id=cluster))
     words = "The cluster failed by itself: VALIDATION_ERROR: The subnet has no free addresses"
-    assert words in cloud.mails()[0][1]
+    assert words in cloud.emails()[0][1]
 
 
 def test_a_cluster_that_is_still_up_is_told(cloud: Cloud) -> None:
     cluster = make_cluster(RUN)
     _report(_event(cluster_id=cluster))
-    assert f"The cluster {cluster} is still WAITING" in cloud.mails()[0][1]
+    assert f"The cluster {cluster} is still WAITING" in cloud.emails()[0][1]
 
 
 def test_a_log_that_comes_late_is_waited_for(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_a_log_that_comes_late_is_waited_for(cloud: Cloud, monkeypatch: pytest.M
     monkeypatch.setattr("time.sleep", sleep)
     _report(_event(cluster_id=cluster), remaining_ms=300_000)
     assert len(waits) == 3
-    assert "users.csv is not UTF-8" in cloud.mails()[0][1]
+    assert "users.csv is not UTF-8" in cloud.emails()[0][1]
 
 
 def test_while_the_cluster_is_up_a_log_without_its_end_is_waited_for(
@@ -228,7 +228,7 @@ def test_while_the_cluster_is_up_a_log_without_its_end_is_waited_for(
 
     monkeypatch.setattr("time.sleep", sleep)
     _report(_event(cluster_id=cluster), remaining_ms=300_000)
-    assert "to mend: users.csv is not UTF-8" in cloud.mails()[0][1]
+    assert "to mend: users.csv is not UTF-8" in cloud.emails()[0][1]
 
 
 def test_a_log_that_never_comes_is_gone_without(
@@ -239,7 +239,7 @@ def test_a_log_that_never_comes_is_gone_without(
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     assert _report(_event(cluster_id=_failed_step(cloud, None)), remaining_ms=900_000)
-    assert "its log was not there to be read" in cloud.mails()[0][1]
+    assert "its log was not there to be read" in cloud.emails()[0][1]
     assert 280 < clock[0] <= 300
 
 
@@ -249,7 +249,7 @@ def test_a_log_that_never_comes_is_gone_without(
         (["ListSteps"], "could not be read (AccessDenied)"),
         (["GetObject"], "The log of the step transformation_job could not be read (AccessDenied)"),
         (["DescribeCluster", "ListSteps"], "The steps of the cluster"),
-        (["ListObjectsV2"], "Which run readers see could not be read (AccessDenied)"),
+        (["ListObjectsV2"], "The published run could not be read (AccessDenied)"),
     ],
 )
 def test_the_mail_goes_out_though_aws_refuses(
@@ -258,7 +258,7 @@ def test_the_mail_goes_out_though_aws_refuses(
     cluster = _failed_step(cloud, step_log(PROGRESS))
     refuse(monkeypatch, *operations)
     assert _report(_event(cluster_id=cluster), remaining_ms=300_000)
-    assert words in cloud.mails()[0][1]
+    assert words in cloud.emails()[0][1]
 
 
 def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
@@ -268,7 +268,7 @@ def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
         key = step_log_key(cluster, step["Id"]).replace("stderr", "stdout")
         cloud.put(key, step_log(PROGRESS, NOT_UTF8, NOISE))
     _report(_event(cluster_id=cluster))
-    ((_, body),) = cloud.mails()
+    ((_, body),) = cloud.emails()
     assert "found something for you to mend" in body
     assert "exit code 2" in body
 
@@ -278,14 +278,14 @@ def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
 )
 def test_a_broken_log_is_no_obstacle(cloud: Cloud, log: bytes) -> None:
     assert _report(_event(cluster_id=_failed_step(cloud, log)))
-    assert "The logs: s3://" in cloud.mails()[0][1]
+    assert "The logs: s3://" in cloud.emails()[0][1]
 
 
 def test_of_a_long_log_the_end_is_told(cloud: Cloud) -> None:
     lines = [f"2026-11-23 19:05:31,123 transformation_job: line {n}" for n in range(5000)]
     wide = f"2026-11-23 19:05:32,123 transformation_job: {'x' * 5000}"
     _report(_event(cluster_id=_failed_step(cloud, step_log(*lines, "y" * 100_000, wide))))
-    ((_, body),) = cloud.mails()
+    ((_, body),) = cloud.emails()
     assert "line 4999" in body
     assert "line 4990" not in body
     assert len(body) < 6000
@@ -303,7 +303,7 @@ def test_of_a_long_log_the_end_is_told(cloud: Cloud) -> None:
         ("RunRejectedError", '{"errorMessage": "no rental', "RunRejectedError: no rental"),
         (
             "RunRejectedError",
-            '{"errorMessage": "no rental"} Moreover the cluster j-1 could not be terminated: x',
+            '{"errorMessage": "no rental"} In addition, the cluster j-1 could not be terminated: x',
             "RunRejectedError: no rental",
         ),
         ("Odd", '{"errorMessage": "\\u00', "Odd: \\u00"),

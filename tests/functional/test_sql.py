@@ -8,26 +8,24 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from cli.summary import QUESTIONS as SUMMARY
 from contract.kpi_tables import KPI_TABLES
 from pipeline.publication.catalog import (
-    QUESTIONS,
-    SQL_FOLDER,
     catalogue_tables,
-    questions,
+    question_queries,
     row_counts,
     views,
 )
+from pipeline.publication.questions import QUESTIONS, SQL_FOLDER, TOTALS, Question
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(SQL_FOLDER.iterdir())}
-TEMPLATES = {"current_view", "row_counts", "of_run"}
-QUERIES = [*views(personal_data=True), row_counts("run"), *questions("run")]
+TEMPLATES = {"published_view", "row_counts", "single_run"}
+QUERIES = [*views(personal_data=True), row_counts("run"), *question_queries("run")]
 
 
 def test_every_file_is_in_use() -> None:
-    assert set(FILES) == {*QUESTIONS, "quality", *TEMPLATES}
-    assert set(SUMMARY) == set(QUESTIONS)
+    names = [question.name for question in QUESTIONS]
+    assert sorted(FILES) == sorted([*names, "quality", *TEMPLATES])
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -56,12 +54,21 @@ def test_there_is_a_view_of_each_table_with_the_contracts_columns() -> None:
     assert len(views(personal_data=False)) == 4 + len(KPI_TABLES)
 
 
-@pytest.mark.parametrize("name", sorted(set(QUESTIONS) - {"totals"}))
-def test_answers_come_in_one_order(name: str) -> None:
-    """Rows that are equal in what is asked for are put in order by their key."""
-    statement = sqlglot.parse_one(FILES[name], read="athena")
+@pytest.mark.parametrize(
+    "question", [each for each in QUESTIONS if each is not TOTALS], ids=lambda each: each.name
+)
+def test_question_sorts_rows_completely(question: Question) -> None:
+    """Rows with the same value are sorted by their key."""
+    statement = sqlglot.parse_one(FILES[question.name], read="athena")
     ordered = statement.args["order"].expressions
-    key = {"last_days": "rental_date", "vehicle_types": "vehicle_type"}.get(
-        name, QUESTIONS[name].columns[0][0]
+    key = {"recent_days": "rental_date", "vehicle_types": "vehicle_type"}.get(
+        question.name, question.table.columns[0][0]
     )
     assert ordered[-1].this.name == key
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: each.name)
+def test_email_columns_are_columns_of_the_answer(question: Question) -> None:
+    selects = sqlglot.parse_one(FILES[question.name], into=exp.Select, read="athena").selects
+    assert set(question.email_columns) <= {column.alias_or_name for column in selects}
+    assert bool(question.email_columns) == (question is not TOTALS)

@@ -15,7 +15,6 @@ from moto.sns.models import sns_backends
 
 from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import REGION, Cloud
 from tests.support.aws_calls import refuse, watch_calls
@@ -29,7 +28,7 @@ from tests.support.ended_runs import (
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, LONG_AGO, note_run, patrol, run_item
+from tests.support.watchdog import BATCH, LONG_AGO, put_run_item, run_item, run_watchdog
 
 FILES = {
     "users": "users.csv",
@@ -75,12 +74,12 @@ def test_clusters_without_a_running_execution_are_ended(
         leaked, ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"), strict=True
     ):
         put_into(cluster, state)
-    found = patrol()
-    assert found["clusters"] == sorted(leaked)
+    found = run_watchdog()
+    assert found["terminated_clusters"] == sorted(leaked)
     assert {cluster_state(cluster) for cluster in leaked} == {"TERMINATED"}
     assert _metrics(capsys.readouterr().out)["OrphanedClusters"] == 4
     assert len(_logged(caplog, "WARNING")) == 4
-    assert patrol()["clusters"] == []
+    assert run_watchdog()["terminated_clusters"] == []
 
 
 def test_clusters_of_running_executions_and_of_others_are_left_alone(cloud: Cloud) -> None:
@@ -91,7 +90,7 @@ def test_clusters_of_running_executions_and_of_others_are_left_alone(cloud: Clou
         make_cluster(None, stack=None),
         make_cluster("unknown", stack="rental-kpi-2"),
     ]
-    assert patrol()["clusters"] == []
+    assert run_watchdog()["terminated_clusters"] == []
     assert {cluster_state(cluster) for cluster in others} == {"WAITING"}
 
 
@@ -99,10 +98,10 @@ def test_clusters_of_running_executions_and_of_others_are_left_alone(cloud: Clou
 def test_a_new_cluster_of_an_execution_that_is_not_yet_known_is_left_alone() -> None:
     """Step Functions tells of an execution a little after it began."""
     cluster = make_cluster("just-begun")
-    assert patrol()["clusters"] == []
+    assert run_watchdog()["terminated_clusters"] == []
     assert cluster_state(cluster) == "WAITING"
     made_long_ago(cluster)
-    assert patrol()["clusters"] == [cluster]
+    assert run_watchdog()["terminated_clusters"] == [cluster]
 
 
 def test_every_page_of_clusters_is_read(cloud: Cloud) -> None:
@@ -111,7 +110,7 @@ def test_every_page_of_clusters_is_read(cloud: Cloud) -> None:
         make_cluster("running")
     leaked = {make_cluster("never-started") for _ in range(60)}
     made_long_ago(*leaked)
-    assert set(patrol()["clusters"]) == leaked
+    assert set(run_watchdog()["terminated_clusters"]) == leaked
 
 
 def test_a_cluster_made_during_the_round_is_not_touched(
@@ -128,7 +127,7 @@ def test_a_cluster_made_during_the_round_is_not_touched(
             made.append(make_cluster("new"))
 
     watch_calls(monkeypatch, start_another)
-    assert len(patrol()["clusters"]) == 1
+    assert len(run_watchdog()["terminated_clusters"]) == 1
     assert cluster_state(made[1]) == "WAITING"
 
 
@@ -148,55 +147,55 @@ def test_each_cluster_is_ended_by_a_call_of_its_own(
 
     watch_calls(monkeypatch, note)
     with pytest.raises(SweepError, match=f"cluster {protected}"):
-        patrol()
+        run_watchdog()
     assert cluster_state(leaked) == "TERMINATED"
     assert cluster_state(protected) == "WAITING"
     assert asked == [[leaked]]
-    assert cloud.mails() == []
+    assert cloud.emails() == []
 
 
 # Batches
 
 
 def test_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> None:
-    ledger = BatchLedger(cloud.table)
+    ledger = cloud.batches
     for batch in ("raw/complete/", "raw/claimed/"):
         for dataset in FILES:
             ledger.record_valid(batch, _file(dataset, batch), LONG_AGO)
-    files = ledger.batch("raw/claimed/").files
+    files = ledger.get_batch("raw/claimed/").files
     run = new_run("raw/claimed/", files, LONG_AGO)
     assert ledger.claim(run, files)
     ledger.record_valid("raw/half/", _file("users", "raw/half/"), utc_now())
-    started = patrol()["started"]
+    started = run_watchdog()["started_runs"]
     assert len(started) == 2
     assert run.run_id in started
     assert set(cloud.executions()) == set(started)
-    assert patrol()["started"] == []
-    assert cloud.mails() == []
+    assert run_watchdog()["started_runs"] == []
+    assert cloud.emails() == []
 
 
 def test_an_incomplete_batch_is_told_once_a_time(cloud: Cloud) -> None:
-    ledger = BatchLedger(cloud.table)
+    ledger = cloud.batches
     ledger.record_valid(BATCH, _file("users"), LONG_AGO)
     ledger.record_rejected(BATCH, _file("rentals"), "the column rental_id is missing", LONG_AGO)
     ledger.record_valid("raw/new/", _file("users", "raw/new/"), utc_now())
-    assert patrol()["incomplete"] == [BATCH]
-    ((subject, body),) = cloud.mails()
+    assert run_watchdog()["incomplete_batches"] == [BATCH]
+    ((subject, body),) = cloud.emails()
     assert subject.startswith("Batch incomplete: raw/2026-11/ lacks vehicles.csv")
     assert f"users.csv: valid, uploaded at {LONG_AGO}" in body
     assert "vehicles.csv: missing\n" in body
-    assert "rental_transactions.csv: missing; the newest upload was refused: the column" in body
-    assert patrol()["incomplete"] == []
-    assert cloud.mails() == []
+    assert "rental_transactions.csv: missing; the newest upload was rejected: the column" in body
+    assert run_watchdog()["incomplete_batches"] == []
+    assert cloud.emails() == []
     # The next batch under the same prefix waits for itself.
     for dataset in ("vehicles", "locations", "rentals"):
         ledger.record_valid(BATCH, _file(dataset), LONG_AGO)
-    patrol()
+    run_watchdog()
     later = "2026-11-02T08:00:00.000000Z"
     next_file = BatchFile("users", f"{BATCH}users.csv", "v2", 10, "0B", later)
     ledger.record_valid(BATCH, next_file, later)
-    assert patrol()["incomplete"] == [BATCH]
-    assert len(cloud.mails()) == 1
+    assert run_watchdog()["incomplete_batches"] == [BATCH]
+    assert len(cloud.emails()) == 1
 
 
 # Subscription
@@ -217,7 +216,7 @@ def test_a_missing_subscriber_is_measured_always_and_logged_once(
 ) -> None:
     def seen() -> tuple[float, int]:
         caplog.clear()
-        patrol()
+        run_watchdog()
         measured = _metrics(capsys.readouterr().out)["NoConfirmedSubscriber"]
         return measured, len(_logged(caplog, "ERROR"))
 
@@ -233,7 +232,7 @@ def test_a_topic_without_subscriptions_has_no_subscriber(cloud: Cloud) -> None:
     sns = boto3.client("sns")
     for subscription in sns.list_subscriptions_by_topic(TopicArn=cloud.topic_arn)["Subscriptions"]:
         sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-    assert patrol()["confirmed"] is False
+    assert run_watchdog()["has_subscriber"] is False
 
 
 # The round
@@ -261,27 +260,27 @@ def test_what_fails_keeps_nothing_else_from_being_done(
     undone: str,
 ) -> None:
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "ABORTED")
-    note_run(cloud, "run-1")
+    put_run_item(cloud, "run-1")
     cluster = make_cluster("run-1")
-    ledger = BatchLedger(cloud.table)
+    ledger = cloud.batches
     for dataset in FILES:
         ledger.record_valid("raw/complete/", _file(dataset, "raw/complete/"), LONG_AGO)
     ledger.record_valid("raw/late/", _file("users", "raw/late/"), LONG_AGO)
     with monkeypatch.context() as broken:
         refuse(broken, *refused)
         with pytest.raises(SweepError, match=trouble):
-            patrol()
+            run_watchdog()
     output = capsys.readouterr().out
     done = {
         "cluster": cluster_state(cluster) == "TERMINATED",
         "run": run_item(cloud, "run-1")["status"] == "FAILED",
         "batch": any(name.startswith("complete-") for name in cloud.executions()),
-        "mail": any(subject.startswith("Batch inc") for subject, _ in cloud.mails()),
+        "mail": any(subject.startswith("Batch inc") for subject, _ in cloud.emails()),
         "subscription": _metrics(output).get("NoConfirmedSubscriber") == 0,
     }
     assert {name for name, is_done in done.items() if not is_done} == set(undone.split())
-    assert any(word.startswith("could not look after") for word in _logged(caplog, "ERROR"))
-    patrol()
+    assert any(word.startswith("Could not check") for word in _logged(caplog, "ERROR"))
+    run_watchdog()
     assert cluster_state(cluster) == "TERMINATED"
     assert run_item(cloud, "run-1")["status"] == "FAILED"
 
@@ -293,17 +292,17 @@ def test_a_mail_does_not_claim_what_could_not_be_found_out(
     with monkeypatch.context() as broken:
         refuse(broken, "ListClusters")
         with pytest.raises(SweepError):
-            patrol(event)
-    assert "Whether a cluster of it is still up could not be found out" in cloud.mails()[0][1]
+            run_watchdog(event)
+    assert "Whether its cluster is still running is unknown" in cloud.emails()[0][1]
 
 
 def test_a_quiet_round_changes_nothing(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
-    assert patrol() == {
-        "clusters": [],
-        "runs": [],
-        "started": [],
-        "incomplete": [],
-        "confirmed": True,
+    assert run_watchdog() == {
+        "terminated_clusters": [],
+        "ended_runs": [],
+        "started_runs": [],
+        "incomplete_batches": [],
+        "has_subscriber": True,
     }
     assert _metrics(capsys.readouterr().out)["OrphanedClusters"] == 0
     assert boto3.client("dynamodb").scan(TableName=cloud.table)["Items"] == []

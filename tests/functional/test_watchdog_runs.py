@@ -23,7 +23,7 @@ from tests.support.ended_runs import (
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, note_run, patrol, run_item
+from tests.support.watchdog import BATCH, put_run_item, run_item, run_watchdog
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
     start_execution(cloud.state_machine_arn, run, detail["input"])
     cluster = make_cluster(run)
     if noted:
-        note_run(cloud, run)
-    assert patrol(event)["runs"] == [run]
+        put_run_item(cloud, run)
+    assert run_watchdog(event)["ended_runs"] == [run]
     item = run_item(cloud, run)
     assert item["status"] == "FAILED"
     assert item["batch"] == (BATCH if noted else batch)
@@ -63,16 +63,16 @@ def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
     assert item["execution_arn"] == detail["executionArn"]
     assert item["expiration"] > 1_795_461_125
     assert cluster_state(cluster) == "TERMINATED"
-    ((told, body),) = cloud.mails()
+    ((told, body),) = cloud.emails()
     assert told == subject
     assert words in body
-    assert f"Its cluster {cluster} was still up, and was told to end." in body
+    assert f"Its cluster {cluster} was still running and is being terminated." in body
     assert f"--name {run}-2" in body
     assert "Nothing was published" in body
     assert "#/v2/executions/details/" in body
-    assert patrol(event)["runs"] == []
-    assert patrol()["runs"] == []
-    assert cloud.mails() == []
+    assert run_watchdog(event)["ended_runs"] == []
+    assert run_watchdog()["ended_runs"] == []
+    assert cloud.emails() == []
     assert run_item(cloud, run) == item
 
 
@@ -83,11 +83,11 @@ def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> Non
     assert caught["run_id"] == run
     name_cluster(make_cluster(run), caught["cluster_id"])
     report_failure(caught, Context(remaining_ms=20_000))
-    note_run(cloud, run, "FAILED")
+    put_run_item(cloud, run, "FAILED")
     before = run_item(cloud, run)
-    assert patrol(event)["runs"] == []
+    assert run_watchdog(event)["ended_runs"] == []
     assert run_item(cloud, run) == before
-    ((subject, _),) = cloud.mails()
+    ((subject, _),) = cloud.emails()
     assert "CheckRun" in subject
 
 
@@ -97,9 +97,9 @@ def test_a_mail_that_report_failure_could_not_send_is_made_up_for(cloud: Cloud) 
         "error": "RunRejectedError",
         "cause": 'CheckRun: {"errorMessage": "too many", "stackTrace": ["secret"]}',
     }
-    note_run(cloud, event["detail"]["name"], "FAILED")
-    patrol(event)
-    ((subject, body),) = cloud.mails()
+    put_run_item(cloud, event["detail"]["name"], "FAILED")
+    run_watchdog(event)
+    ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (CheckRun)"
     assert "RunRejectedError: too many" in body
     assert "secret" not in body
@@ -113,9 +113,9 @@ def test_that_nobody_knows_what_readers_see_does_not_silence_the_mail(
         cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
     else:
         refuse(monkeypatch, "ListObjectsV2")
-    patrol(load_event("status_failed"))
-    ((_, body),) = cloud.mails()
-    assert "Which run readers see could not be read (" in body
+    run_watchdog(load_event("status_failed"))
+    ((_, body),) = cloud.emails()
+    assert "The published run could not be read (" in body
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", None])
@@ -125,14 +125,14 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
         end_execution(arn, status, "States.Runtime", "cause")
     start_execution(cloud.state_machine_arn, "run-2")
     for run in ("run-1", "run-2"):
-        note_run(cloud, run)
-    assert patrol()["runs"] == ["run-1"]
+        put_run_item(cloud, run)
+    assert run_watchdog()["ended_runs"] == ["run-1"]
     assert run_item(cloud, "run-1")["status"] == "FAILED"
     assert run_item(cloud, "run-2")["status"] == "RUNNING"
-    ((subject, _),) = cloud.mails()
+    ((subject, _),) = cloud.emails()
     assert "2026-11" in subject
-    assert patrol()["runs"] == []
-    assert cloud.mails() == []
+    assert run_watchdog()["ended_runs"] == []
+    assert cloud.emails() == []
 
 
 @pytest.mark.parametrize(
@@ -141,34 +141,34 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
         ("SUCCEEDED", "", '{"status": "PUBLISHED"}', "PUBLISHED"),
         ("SUCCEEDED", "", '{"status": "SUPERSEDED"}', "SUPERSEDED"),
         ("SUCCEEDED", "", None, "PUBLISHED"),
-        ("FAILED", "RecordPublished: The run is SUPERSEDED and needs no", None, "SUPERSEDED"),
-        ("FAILED", "RecordPublished: The run is PUBLISHED and needs no", None, "PUBLISHED"),
+        ("FAILED", "RecordPublished: The run is SUPERSEDED and does not need", None, "SUPERSEDED"),
+        ("FAILED", "RecordPublished: The run is PUBLISHED and does not need", None, "PUBLISHED"),
     ],
 )
 def test_a_run_that_came_to_its_results_is_noted_and_not_told(
     cloud: Cloud, status: str, cause: str, output: str | None, noted: str
 ) -> None:
     arn = start_execution(cloud.state_machine_arn, "run-1")
-    note_run(cloud, "run-1")
+    put_run_item(cloud, "run-1")
     end_execution(arn, status, "DynamoDB.Error", cause, output)
-    assert patrol()["runs"] == ["run-1"]
+    assert run_watchdog()["ended_runs"] == ["run-1"]
     assert run_item(cloud, "run-1")["status"] == noted
-    assert cloud.mails() == []
+    assert cloud.emails() == []
 
 
 def test_an_end_that_is_noted_meanwhile_stays(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arn = start_execution(cloud.state_machine_arn, "run-1")
-    note_run(cloud, "run-1")
+    put_run_item(cloud, "run-1")
 
     def publish(operation: str, *_: Any) -> None:
         if operation == "Scan" and run_item(cloud, "run-1")["status"] == "RUNNING":
-            note_run(cloud, "run-1", "SUPERSEDED")
+            put_run_item(cloud, "run-1", "SUPERSEDED")
             end_execution(arn, "SUCCEEDED")
 
     watch_calls(monkeypatch, publish)
-    assert patrol()["runs"] == []
+    assert run_watchdog()["ended_runs"] == []
     assert run_item(cloud, "run-1")["status"] == "SUPERSEDED"
 
 
@@ -176,18 +176,18 @@ def test_a_mail_that_fails_is_sent_by_the_next_patrol(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "FAILED")
-    note_run(cloud, "run-1")
+    put_run_item(cloud, "run-1")
     with monkeypatch.context() as broken:
         refuse(broken, "Publish")
         with pytest.raises(SweepError, match="run run-1: ClientError"):
-            patrol()
+            run_watchdog()
     assert run_item(cloud, "run-1")["status"] == "RUNNING"
-    assert patrol()["runs"] == ["run-1"]
-    assert len(cloud.mails()) == 1
+    assert run_watchdog()["ended_runs"] == ["run-1"]
+    assert len(cloud.emails()) == 1
 
 
 def test_events_of_another_state_machine_are_not_ours(cloud: Cloud) -> None:
     event = load_event("status_failed")
     event["detail"]["stateMachineArn"] = cloud.state_machine_arn + "-2"
-    assert patrol(event)["runs"] == []
-    assert cloud.mails() == []
+    assert run_watchdog(event)["ended_runs"] == []
+    assert cloud.emails() == []

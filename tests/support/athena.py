@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import duckdb
 import pytest
 from botocore.client import BaseClient
@@ -22,8 +23,7 @@ from botocore.validate import validate_parameters
 
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
-from local.extensions.athena.sql import MalformedQueryError, QueryError, translated
-from pipeline.aws.clients import client
+from local.extensions.athena.sql import MalformedQueryError, QueryError, translate
 
 PAGE = 1000
 _SQL_TYPES = {"string": "varchar"}
@@ -107,7 +107,7 @@ class FakeAthena:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """What a reader gets who asks Athena now."""
         self._read_pointers()
-        return self.database.execute(translated(text)).fetchall()
+        return self.database.execute(translate(text)).fetchall()
 
     def StartQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         request = dict(arguments)
@@ -164,7 +164,7 @@ class FakeAthena:
                 return
         try:
             parameters = execution.request.get("ExecutionParameters", [])
-            result = self.database.execute(translated(execution.text, parameters))
+            result = self.database.execute(translate(execution.text, parameters))
         except (duckdb.Error, MalformedQueryError, QueryError) as error:
             execution.failure = Failure("", f"SYNTAX_ERROR: {error}")
             return
@@ -177,7 +177,7 @@ class FakeAthena:
 
     def _read_pointers(self) -> None:
         self.database.execute(_POINTERS)
-        s3 = client("s3")
+        s3 = boto3.client("s3")
         listed = s3.list_objects_v2(Bucket=self.bucket, Prefix="published_runs/")
         for found in listed.get("Contents", []):
             text = s3.get_object(Bucket=self.bucket, Key=found["Key"])["Body"].read().decode()

@@ -14,7 +14,7 @@ BATCH = "raw/2026-11/"
 LONG_AGO = "2026-11-01T08:00:00.000000Z"
 
 
-def patrol(event: dict[str, Any] | None = None) -> dict[str, Any]:
+def run_watchdog(event: dict[str, Any] | None = None) -> dict[str, Any]:
     """One round, by the clock or for an event; its answer."""
     found: Any = handler(event or load_event("schedule"), Context())
     return dict(found)
@@ -26,7 +26,7 @@ def run_item(cloud: Cloud, run_id: str) -> dict[str, Any]:
     return item.get("Item", {})
 
 
-def note_run(cloud: Cloud, run_id: str, status: str = "RUNNING") -> None:
+def put_run_item(cloud: Cloud, run_id: str, status: str = "RUNNING") -> None:
     """Note a run as the state machine does."""
     boto3.resource("dynamodb").Table(cloud.table).put_item(
         Item={"id": f"run/{run_id}", "status": status, "batch": BATCH, "claimed_at": LONG_AGO}

@@ -21,10 +21,11 @@ from tenacity import (
     wait_random,
 )
 
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
 from pipeline.errors import QueryFailedError, RetryableError
 
 if TYPE_CHECKING:
+    from types_boto3_athena import AthenaClient
     from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
 
 _ATTEMPTS = 4
@@ -72,18 +73,32 @@ class QueryResult:
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
-class Athena:
-    """Runs queries on behalf of one run, in one database and workgroup.
+class QueryRunner:
+    """Runs queries on behalf of one run, in one database and workgroup of Athena.
 
-    A query is started under a token that is made of the run, the query and the attempt's number.
-    So when the whole function is tried again, it finds the queries that it started before, running
-    or done, and starts none twice.
+    Each query is started with a client request token that is derived from the run, the query, and
+    the number of the attempt. A retry of the whole function therefore finds the queries that an
+    earlier invocation started, running or completed, and starts none of them twice.
     """
 
     def __init__(
-        self, database: str, workgroup: str, run_id: str, remaining_ms: Callable[[], int]
+        self,
+        athena: AthenaClient,
+        database: str,
+        workgroup: str,
+        run_id: str,
+        remaining_ms: Callable[[], int],
     ) -> None:
-        """`remaining_ms` says how much of the function's time is left, in milliseconds."""
+        """Create a runner.
+
+        Args:
+            athena: The client of Athena.
+            database: Name of the database that the queries read.
+            workgroup: Name of the workgroup that runs the queries.
+            run_id: ID of the run that the queries belong to.
+            remaining_ms: Returns the remaining time of the function in milliseconds.
+        """
+        self._athena = athena
         self._database = database
         self._workgroup = workgroup
         self._run_id = run_id
@@ -152,22 +167,20 @@ class Athena:
         token = hashlib.sha256(identity.encode()).hexdigest()
         if token not in self._started:
             with _translated_errors(query):
-                started = client("athena").start_query_execution(
-                    ClientRequestToken=token, **request
-                )
+                started = self._athena.start_query_execution(ClientRequestToken=token, **request)
             self._started[token] = started["QueryExecutionId"]
         return self._started[token]
 
     def _status(self, query: Query, execution_id: str) -> QueryExecutionStatusTypeDef:
         with _translated_errors(query):
-            found = client("athena").get_query_execution(QueryExecutionId=execution_id)
+            found = self._athena.get_query_execution(QueryExecutionId=execution_id)
         return found["QueryExecution"]["Status"]
 
     def _answer(self, query: Query, execution_id: str) -> QueryResult:
         """All pages of a result; its first row repeats the columns' names."""
         columns: tuple[ResultColumn, ...] = ()
         rows: list[tuple[str | None, ...]] = []
-        paginator = client("athena").get_paginator("get_query_results")
+        paginator = self._athena.get_paginator("get_query_results")
         with _translated_errors(query):
             for page in paginator.paginate(QueryExecutionId=execution_id):
                 result = page["ResultSet"]

@@ -1,9 +1,9 @@
-"""The AWS clients, one of each a process, with time limits and retries; what their errors mean."""
+"""AWS clients with time limits and retries, and the meaning of their errors."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, overload
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_stepfunctions import SFNClient
 
-# Longer than any call of ours takes. All tries of one call may outlast its function, which is then
-# tried again as a whole.
+# Longer than any of our calls takes. All attempts of one call together may take longer than the
+# function may run, which is then retried as a whole.
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 5},
-    max_pool_connections=64,  # the parts that `pin_inputs` copies at a time
+    max_pool_connections=64,  # the parts that `pin_inputs` copies at the same time
 )
-_TOO_MANY, _SERVER_ERROR = {429}, 500  # and above, as HTTP has it
-# The services' words for too many calls at a time, which are the caller's errors in HTTP.
-_BUSY = {
+_TOO_MANY_REQUESTS = 429
+_LOWEST_SERVER_ERROR = 500
+# The services' codes for too many calls at a time. Their HTTP status is that of a client error.
+_THROTTLING_CODES = {
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -41,43 +42,62 @@ _BUSY = {
 }
 
 
-@overload
-def client(service: Literal["s3"]) -> S3Client: ...
-@overload
-def client(service: Literal["dynamodb"]) -> DynamoDBClient: ...
-@overload
-def client(service: Literal["sns"]) -> SNSClient: ...
-@overload
-def client(service: Literal["stepfunctions"]) -> SFNClient: ...
-@overload
-def client(service: Literal["athena"]) -> AthenaClient: ...
-@overload
-def client(service: Literal["emr"]) -> EMRClient: ...
-def client(service: str) -> Any:
-    """The client of a service; region, credentials and endpoint come from the environment."""
-    return _made(service)
+class AwsClients:
+    """The AWS clients of one process, each created when it is first used.
 
+    A function that AWS Lambda invokes again reuses its clients and their connections. Region,
+    credentials, and endpoint come from the environment, through the default session of boto3.
+    """
 
-@cache
-def _made(service: str) -> Any:
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+    @cached_property
+    def athena(self) -> AthenaClient:
+        """The client of Amazon Athena."""
+        return boto3.client("athena", config=_CONFIG)
 
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The client of Amazon DynamoDB."""
+        return boto3.client("dynamodb", config=_CONFIG)
 
-def forget_clients() -> None:
-    """Make the clients anew from now on, since the environment has changed."""
-    _made.cache_clear()
+    @cached_property
+    def emr(self) -> EMRClient:
+        """The client of Amazon EMR."""
+        return boto3.client("emr", config=_CONFIG)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The client of Amazon S3."""
+        return boto3.client("s3", config=_CONFIG)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """The client of Amazon SNS."""
+        return boto3.client("sns", config=_CONFIG)
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """The client of AWS Step Functions."""
+        return boto3.client("stepfunctions", config=_CONFIG)
 
 
 def error_code(error: ClientError) -> str:
-    """The code that AWS gave the error, such as `NoSuchKey`."""
+    """Return the code that AWS gave the error, such as `NoSuchKey`."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def is_temporary(error: BaseException | None) -> bool:
-    """Whether an error comes of AWS being busy, in trouble or out of reach, so that it may pass."""
+    """Return whether AWS was busy, failing, or unreachable, so that a retry may succeed.
+
+    Args:
+        error: The error of a call, or an error that has it as a direct or indirect cause.
+    """
     if error is None:
         return False
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status in _TOO_MANY or status >= _SERVER_ERROR or error_code(error) in _BUSY
+        return (
+            status == _TOO_MANY_REQUESTS
+            or status >= _LOWEST_SERVER_ERROR
+            or error_code(error) in _THROTTLING_CODES
+        )
     return isinstance(error, (ConnectionError, HTTPClientError)) or is_temporary(error.__cause__)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.aws.clients import client
 from pipeline.clock import format_utc
 from pipeline.text import truncate
 
 if TYPE_CHECKING:
+    from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import ClusterStateType
 
 # Each of these costs money, and would go on doing so.
@@ -44,15 +44,15 @@ class Cluster:
         return f"{self.reason_code}: {self.reason}" if failed else ""
 
 
-def list_active_clusters() -> Iterator[str]:
-    """The ids of all of the account's clusters that are up or coming up, whoever's they are."""
-    for page in client("emr").get_paginator("list_clusters").paginate(ClusterStates=_UP):
+def list_active_clusters(emr: EMRClient) -> Iterator[str]:
+    """Yield the IDs of the account's clusters that are starting or running, of any owner."""
+    for page in emr.get_paginator("list_clusters").paginate(ClusterStates=_UP):
         yield from (cluster["Id"] for cluster in page["Clusters"])
 
 
-def describe_cluster(cluster_id: str) -> Cluster:
-    """The cluster as it is now."""
-    cluster = client("emr").describe_cluster(ClusterId=cluster_id)["Cluster"]
+def describe_cluster(emr: EMRClient, cluster_id: str) -> Cluster:
+    """Return the current state of a cluster."""
+    cluster = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
     status = cluster["Status"]
     reason = status.get("StateChangeReason", {})
     return Cluster(
@@ -65,10 +65,10 @@ def describe_cluster(cluster_id: str) -> Cluster:
     )
 
 
-def terminate_cluster(cluster_id: str) -> None:
-    """Tell the cluster to end.
+def terminate_cluster(emr: EMRClient, cluster_id: str) -> None:
+    """Terminate a cluster.
 
-    One a call: where a policy allows it by the cluster's tags, one that is refused does not keep
-    the others alive.
+    One cluster per call: the policy depends on the cluster's tags, and a denied cluster must not
+    keep the others running.
     """
-    client("emr").terminate_job_flows(JobFlowIds=[cluster_id])
+    emr.terminate_job_flows(JobFlowIds=[cluster_id])

@@ -11,15 +11,17 @@ from typing import IO, TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
+from contract.exit_codes import EXIT_INVALID_INPUT
 from contract.layout import step_logs_prefix
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
 from pipeline.text import truncate
 
 if TYPE_CHECKING:
+    from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import StepStateType
+    from types_boto3_s3 import S3Client
 
 _NOT_COMPLETED: tuple[StepStateType, ...] = ("FAILED", "CANCELLED", "INTERRUPTED")
-_EXIT_INPUT = 2
 _LINES = 3
 _LONGEST_LINE = 2_000
 # A job's log is some megabytes; compressed, text shrinks to a tenth or less.
@@ -54,15 +56,13 @@ class LogTail:
     @property
     def is_input_error(self) -> bool:
         """Whether the job found something in its input to mend, which its last line says."""
-        return self.exit_code == _EXIT_INPUT
+        return self.exit_code == EXIT_INVALID_INPUT
 
 
-def list_failed_steps(cluster_id: str) -> list[FailedStep]:
-    """The steps that failed or were cancelled, those that failed first."""
-    pages = (
-        client("emr")
-        .get_paginator("list_steps")
-        .paginate(ClusterId=cluster_id, StepStates=_NOT_COMPLETED)
+def list_failed_steps(emr: EMRClient, cluster_id: str) -> list[FailedStep]:
+    """Return the steps that failed or were canceled; the failed steps come first."""
+    pages = emr.get_paginator("list_steps").paginate(
+        ClusterId=cluster_id, StepStates=_NOT_COMPLETED
     )
     steps = []
     for listed in (step for page in pages for step in page["Steps"]):
@@ -80,7 +80,7 @@ def list_failed_steps(cluster_id: str) -> list[FailedStep]:
     return sorted(steps, key=lambda step: (step.state != "FAILED", step.name))
 
 
-def read_log_tail(bucket: str, step: FailedStep) -> LogTail | None:
+def read_log_tail(s3: S3Client, bucket: str, step: FailedStep) -> LogTail | None:
     """What the step's job said last; null while EMR has not yet put its logs into the bucket.
 
     In client mode Spark passes all that the job's Python says on to its own stdout, stderr too;
@@ -89,16 +89,16 @@ def read_log_tail(bucket: str, step: FailedStep) -> LogTail | None:
     Only lines that our program wrote under its own name, which hold no data of the input; the rest
     of the log is Spark's and may quote rows. A log that is too large is not read.
     """
-    stdout, stderr = (_read(bucket, step, name) for name in ("stdout.gz", "stderr.gz"))
+    stdout, stderr = (_read(s3, bucket, step, name) for name in ("stdout.gz", "stderr.gz"))
     if stderr is None:
         return None
     lines = (*(stdout.lines if stdout else ()), *stderr.lines)
     return LogTail(lines[-_LINES:], stderr.exit_code)
 
 
-def _read(bucket: str, step: FailedStep, name: str) -> LogTail | None:
+def _read(s3: S3Client, bucket: str, step: FailedStep, name: str) -> LogTail | None:
     try:
-        answer = client("s3").get_object(Bucket=bucket, Key=f"{step.log_folder}{name}")
+        answer = s3.get_object(Bucket=bucket, Key=f"{step.log_folder}{name}")
     except ClientError as error:
         if error_code(error) == "NoSuchKey":
             return None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
+
+if TYPE_CHECKING:
+    from types_boto3_stepfunctions import SFNClient
 
 # What is not here may go on: RUNNING, and PENDING_REDRIVE.
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
@@ -62,10 +65,15 @@ def execution_arn(state_machine_arn: str, run_id: str) -> str:
     return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
-def find_execution(arn: str) -> Execution | None:
-    """The execution as it is now; null if there is none, or none any more (after 90 days)."""
+def find_execution(stepfunctions: SFNClient, arn: str) -> Execution | None:
+    """Return the current state of an execution.
+
+    Returns:
+        The execution, or None if it does not exist: Step Functions deletes executions 90 days after
+        they end.
+    """
     try:
-        return from_description(client("stepfunctions").describe_execution(executionArn=arn))
+        return from_description(stepfunctions.describe_execution(executionArn=arn))
     except ClientError as error:
         if error_code(error) == "ExecutionDoesNotExist":
             return None

@@ -1,56 +1,48 @@
-"""A run's own input: the exact versions that it was made of, copied server side."""
+"""The pinned input of a run: the exact file versions of the run, copied within S3."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from s3transfer.exceptions import S3CopyFailedError
 
-from contract.datasets import DATASETS, Dataset
-from contract.layout import is_run_id, pinned_key
-from pipeline.aws.clients import client, error_code
-from pipeline.errors import InputMissingError, PipelineError
+from contract.datasets import DATASETS
+from contract.layout import pinned_key
+from pipeline.aws.clients import error_code
+from pipeline.errors import InputMissingError
+from pipeline.ledger.batch import FileVersion
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 _MIB = 1024 * 1024
-_MOST_PARTS = 10_000  # of one multipart upload
+_MAX_PARTS = 10_000  # of one multipart upload
 _SOURCE_VERSION = "source-version"
 _DATASETS = {dataset.name: dataset for dataset in DATASETS}
 
-# A HEAD request's answer has no body, so its code is the status; 405 is a delete marker's.
-_GONE = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
-_CHANGED = {"412", "PreconditionFailed"}
-
-
-class InvalidRunInputError(PipelineError):
-    """The list of files that an execution was started with is not one of a batch."""
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One version of one file in the bucket; `size` in bytes."""
-
-    dataset: Dataset
-    key: str
-    version_id: str
-    size: int
-
-    def __str__(self) -> str:
-        return f"{self.key} version {self.version_id}"
+# The response to a HEAD request has no body, so its code is the status. 405 is a delete marker's.
+_MISSING_CODES = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
+_CHANGED_CODES = {"412", "PreconditionFailed"}
 
 
 @dataclass(frozen=True)
 class CopySizes:
-    """From which size on a file is copied in parts, and the smallest part, in bytes.
+    """How large files are copied in parts. The sizes are in bytes.
 
-    A part is small enough to be copied well within the client's time limit, so that large files
-    need no limit of their own; a part of the largest file that S3 holds is what 10,000 allow.
+    The default part is small enough to be copied well within the client's time limit, whatever the
+    size of the file. The largest file that S3 stores needs larger parts, because a multipart upload
+    has at most 10,000 of them.
+
+    Attributes:
+        threshold: Size from which a file is copied in parts.
+        part: Smallest size of a part.
+        parts_at_once: Number of parts of one file that are copied at the same time.
     """
 
     threshold: int = 128 * _MIB
@@ -58,101 +50,114 @@ class CopySizes:
     parts_at_once: int = 16
 
     def config(self, size: int) -> TransferConfig:
-        """How a file of so many bytes is copied."""
+        """Return how a file of this size in bytes is copied."""
         return TransferConfig(
             multipart_threshold=self.threshold,
-            multipart_chunksize=max(self.part, -(-size // _MOST_PARTS)),
+            multipart_chunksize=max(self.part, -(-size // _MAX_PARTS)),
             max_concurrency=self.parts_at_once,
         )
 
 
-def parse_input_files(entries: Sequence[Mapping[str, Any]]) -> tuple[InputFile, ...]:
-    """The files of an execution's input: each dataset once, or a WrongInputListError."""
-    names = sorted(str(entry.get("dataset")) for entry in entries)
-    if names != sorted(_DATASETS):
-        needed, present = ", ".join(_DATASETS), ", ".join(names) or "none"
-        raise InvalidRunInputError(f"the run needs one file each of {needed}; it has {present}")
-    try:
-        return tuple(
-            InputFile(_DATASETS[entry["dataset"]], entry["key"], entry["version_id"], entry["size"])
-            for entry in entries
-        )
-    except KeyError as error:
-        raise InvalidRunInputError(f"a file of the run's list has no {error}") from error
+@dataclass(frozen=True)
+class InputPinner:
+    """Copies the input of a run to where its jobs read it.
 
-
-def pin_files(
-    bucket: str, run_id: str, files: Sequence[InputFile], sizes: CopySizes | None = None
-) -> int:
-    """Copy the files to where the run reads them; their sizes together, in bytes.
-
-    What an earlier try has pinned is left as it is, even if its source has gone meanwhile.
-    InputMissingError if a version is not there or not what was checked, and then nothing is copied.
+    Attributes:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        run_id: ID of the run.
+        sizes: How large files are copied in parts.
     """
-    if not is_run_id(run_id):
-        raise InvalidRunInputError(f"{run_id!r} is no run id")
-    with ThreadPoolExecutor(len(DATASETS)) as pool:
-        etags = list(pool.map(partial(_etag_to_copy, bucket, run_id), files))
-        copy = partial(_copy, bucket, run_id, sizes or CopySizes())
-        list(pool.map(copy, files, etags))
-    return sum(file.size for file in files)
+
+    s3: S3Client
+    bucket: str
+    run_id: str
+    sizes: CopySizes = CopySizes()
+
+    def pin(self, files: Sequence[FileVersion]) -> int:
+        """Copy the files to the pinned input of the run.
+
+        Files that an earlier invocation has pinned are not copied again, even if their source was
+        deleted in the meantime. Nothing is copied if a version is missing.
+
+        Returns:
+            The total size of the files in bytes.
+
+        Raises:
+            InputMissingError: A version does not exist, or it is not the version that was checked.
+        """
+        with ThreadPoolExecutor(len(DATASETS)) as pool:
+            etags = list(pool.map(self._etag_to_copy, files))
+            list(pool.map(self._copy, files, etags))
+        return sum(file.size for file in files)
+
+    def _etag_to_copy(self, file: FileVersion) -> str | None:
+        """Return the ETag of the version to copy, or None if it is pinned already."""
+        with _translated_errors(file):
+            if self._is_pinned(file):
+                return None
+            source = self.s3.head_object(
+                Bucket=self.bucket, Key=file.key, VersionId=file.version_id
+            )
+        # Only the version `null`, from before versioning was enabled, can change its content.
+        if source["ContentLength"] != file.size:
+            raise InputMissingError(
+                f"{_describe(file)} has {source['ContentLength']} bytes;"
+                f" the file that was checked had {file.size}"
+            )
+        return source["ETag"]
+
+    def _is_pinned(self, file: FileVersion) -> bool:
+        try:
+            existing = self.s3.head_object(Bucket=self.bucket, Key=self._target_key(file))
+        except ClientError as error:
+            if error_code(error) in _MISSING_CODES:
+                return False
+            raise
+        is_same_version = existing["Metadata"].get(_SOURCE_VERSION) == file.version_id
+        return is_same_version and existing["ContentLength"] == file.size
+
+    def _copy(self, file: FileVersion, etag: str | None) -> None:
+        if etag is None:
+            return
+        with _translated_errors(file):
+            self.s3.copy(
+                CopySource={"Bucket": self.bucket, "Key": file.key, "VersionId": file.version_id},
+                Bucket=self.bucket,
+                Key=self._target_key(file),
+                ExtraArgs={
+                    "CopySourceIfMatch": etag,
+                    "ContentType": "text/csv",
+                    "Metadata": {_SOURCE_VERSION: file.version_id},
+                    # Only the bytes are copied. Copying the uploader's tags needs permissions.
+                    "MetadataDirective": "REPLACE",
+                    "TaggingDirective": "REPLACE",
+                },
+                Config=self.sizes.config(file.size),
+            )
+
+    def _target_key(self, file: FileVersion) -> str:
+        return pinned_key(_DATASETS[file.dataset], self.run_id)
 
 
-def _etag_to_copy(bucket: str, run_id: str, file: InputFile) -> str | None:
-    """The ETag of the version to copy; null if it is pinned already."""
-    with _own_errors(file):
-        if _is_pinned(bucket, run_id, file):
-            return None
-        source = client("s3").head_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
-    # Only the version `null`, from before versioning, can come to hold something else.
-    if source["ContentLength"] != file.size:
-        raise InputMissingError(
-            f"{file} has {source['ContentLength']} bytes; the file that was checked had {file.size}"
-        )
-    return source["ETag"]
-
-
-def _is_pinned(bucket: str, run_id: str, file: InputFile) -> bool:
-    try:
-        there = client("s3").head_object(Bucket=bucket, Key=pinned_key(file.dataset, run_id))
-    except ClientError as error:
-        if error_code(error) in _GONE:
-            return False
-        raise
-    names_source = there["Metadata"].get(_SOURCE_VERSION) == file.version_id
-    return names_source and there["ContentLength"] == file.size
-
-
-def _copy(bucket: str, run_id: str, sizes: CopySizes, file: InputFile, etag: str | None) -> None:
-    if etag is None:
-        return
-    with _own_errors(file):
-        client("s3").copy(
-            CopySource={"Bucket": bucket, "Key": file.key, "VersionId": file.version_id},
-            Bucket=bucket,
-            Key=pinned_key(file.dataset, run_id),
-            ExtraArgs={
-                "CopySourceIfMatch": etag,
-                "ContentType": "text/csv",
-                "Metadata": {_SOURCE_VERSION: file.version_id},
-                # Nothing but the bytes is taken over; the uploader's tags would ask for rights.
-                "MetadataDirective": "REPLACE",
-                "TaggingDirective": "REPLACE",
-            },
-            Config=sizes.config(file.size),
-        )
+def _describe(file: FileVersion) -> str:
+    return f"{file.key} version {file.version_id}"
 
 
 @contextmanager
-def _own_errors(file: InputFile) -> Iterator[None]:
-    """S3's errors about a file in the pipeline's words; others pass."""
+def _translated_errors(file: FileVersion) -> Iterator[None]:
+    """Raise InputMissingError for errors of S3 about the file. Other errors pass."""
     try:
         yield
     except ClientError as error:
-        if error_code(error) in _GONE:
-            raise InputMissingError(f"{file} is gone: it was deleted or has expired") from error
-        if error_code(error) in _CHANGED:
-            raise InputMissingError(f"{file} was replaced while it was copied") from error
+        if error_code(error) in _MISSING_CODES:
+            raise InputMissingError(
+                f"{_describe(file)} is missing: it was deleted or has expired"
+            ) from error
+        if error_code(error) in _CHANGED_CODES:
+            raise InputMissingError(
+                f"{_describe(file)} was replaced while it was copied"
+            ) from error
         raise
     except S3CopyFailedError as error:
-        raise InputMissingError(f"{file} was replaced while it was copied") from error
+        raise InputMissingError(f"{_describe(file)} was replaced while it was copied") from error

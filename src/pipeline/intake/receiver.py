@@ -1,91 +1,119 @@
-"""What happens when an object is created in the bucket."""
+"""Process an upload: check the file, record it, and start the batch that it completes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from contract.layout import RAW_PREFIX, UploadLocation, parse_upload_key
 from pipeline.clock import utc_now
 from pipeline.errors import UnreadableUploadError
 from pipeline.intake import upload_emails
-from pipeline.intake.run_starter import start_ready_runs
+from pipeline.intake.run_starter import RunStarter
 from pipeline.intake.uploads import FileHead, Upload, check_upload, read_head
 from pipeline.ledger.batch import BatchFile
 from pipeline.ledger.batch_ledger import Batch, BatchLedger
+from pipeline.ledger.keys import (
+    rejected_upload_notification,
+    unknown_name_notification,
+    unreadable_upload_notification,
+)
 from pipeline.notifications.emails import EmailSender
 
-_HOUR = len("2026-11-24T08")
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
-Outcome = Literal["ignored", "unknown", "gone", "unreadable", "refused", "outdated", "noted"]
+_HOUR_LENGTH = len("2026-11-24T08")
+
+UploadOutcome = Literal[
+    "Ignored", "UnknownName", "Deleted", "Unreadable", "Rejected", "Outdated", "Recorded"
+]
+"""What happened to an upload. The name of its metric is `Uploads<outcome>`."""
 
 
 @dataclass(frozen=True)
 class UploadReceipt:
-    """What became of an upload; `runs` are the ids of the runs that were started by it."""
+    """The result of processing an upload.
 
-    outcome: Outcome
+    Attributes:
+        outcome: What happened to the upload.
+        batch: The batch prefix. None if the key is not one of a batch.
+        runs: IDs of the runs that the upload started.
+    """
+
+    outcome: UploadOutcome
     batch: str | None = None
     runs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
 class UploadReceiver:
-    """Takes uploads in: checks them, notes them in the ledger, starts complete batches."""
+    """Processes uploads.
 
-    def __init__(self, ledger: BatchLedger, mailer: EmailSender, state_machine_arn: str) -> None:
-        self._ledger = ledger
-        self._mailer = mailer
-        self._state_machine_arn = state_machine_arn
+    Attributes:
+        s3: The client of S3.
+        ledger: The ledger of batches.
+        run_starter: Starts the runs of complete batches.
+        email_sender: Sends the emails about uploads.
+    """
+
+    s3: S3Client
+    ledger: BatchLedger
+    run_starter: RunStarter
+    email_sender: EmailSender
 
     def receive(self, upload: Upload) -> UploadReceipt:
-        """Take one upload in; the same event again changes nothing and carries on what broke."""
-        place = parse_upload_key(upload.key)
-        if place is None:
-            return self._without_place(upload)
-        outcome = self._look_at(place, upload)
-        # In every case: an earlier try may have ended between its note and its start.
-        runs = start_ready_runs(self._ledger, place.batch, self._state_machine_arn, utc_now())
-        return UploadReceipt(outcome, place.batch, tuple(runs))
+        """Process an upload. A repeated event changes nothing and completes a failed attempt."""
+        location = parse_upload_key(upload.key)
+        if location is None:
+            return self._receive_unknown_name(upload)
+        outcome = self._check_and_record(location, upload)
+        # In every case, because an earlier attempt may have failed after it recorded the file.
+        runs = self.run_starter.start_ready_runs(location.batch_prefix)
+        return UploadReceipt(outcome, location.batch_prefix, tuple(runs))
 
-    def _look_at(self, place: UploadLocation, upload: Upload) -> Outcome:
-        try:
-            head = read_head(upload)
-        except UnreadableUploadError as error:
-            mail = upload_emails.unreadable_file_email(upload.key, str(error))
-            version = upload.version_id or upload.sequencer
-            self._mailer.send_once(f"unreadable {upload.key} {version}", mail)
-            return "unreadable"
-        return self._note(place, upload, head) if head else "gone"
-
-    def _note(self, place: UploadLocation, upload: Upload, head: FileHead) -> Outcome:
-        file, check = check_upload(place.dataset, upload, head)
-        if check.problems:
-            return self._refuse(place, file, check.message(upload.key))
-        is_new = self._ledger.record_valid(place.batch, file, utc_now())
-        return "noted" if is_new else "outdated"
-
-    def _without_place(self, upload: Upload) -> UploadReceipt:
-        """Folders and empty markers mean nothing; any other name is told."""
+    def _receive_unknown_name(self, upload: Upload) -> UploadReceipt:
+        """Ignore folders and empty markers. Report any other name."""
         is_marker = upload.key.endswith("/") or upload.size == 0
         if is_marker or not upload.key.startswith(RAW_PREFIX):
-            return UploadReceipt("ignored")
-        # One mail a folder and hour: SNS suspends a subscription that gets ten in a second.
+            return UploadReceipt("Ignored")
+        # One email per folder and hour: SNS suspends a subscription that gets ten in a second.
         folder = upload.key[: upload.key.find("/", len(RAW_PREFIX)) + 1] or RAW_PREFIX
-        cause = f"unknown {folder} {upload.event_time[:_HOUR]}"
-        self._mailer.send_once(cause, upload_emails.unknown_file_email(upload.key, folder))
-        return UploadReceipt("unknown")
+        notification = unknown_name_notification(folder, upload.event_time[:_HOUR_LENGTH])
+        email = upload_emails.unknown_file_email(upload.key, folder)
+        self.email_sender.send_once(notification, email)
+        return UploadReceipt("UnknownName")
 
-    def _refuse(self, place: UploadLocation, file: BatchFile, problems: str) -> Outcome:
-        """Note and tell; a version that a newer upload has overtaken is no longer worth a mail."""
-        self._ledger.record_rejected(place.batch, file, problems, utc_now())
-        batch = self._ledger.batch(place.batch)
-        if not _is_newest_refusal(batch, file):
-            return "outdated"
-        mail = upload_emails.rejected_file_email(file, problems, batch)
-        self._mailer.send_once(f"refused {file.key} {file.version_id}", mail)
-        return "refused"
+    def _check_and_record(self, location: UploadLocation, upload: Upload) -> UploadOutcome:
+        try:
+            head = read_head(self.s3, upload)
+        except UnreadableUploadError as error:
+            version = upload.version_id or upload.sequencer
+            self.email_sender.send_once(
+                unreadable_upload_notification(upload.key, version),
+                upload_emails.unreadable_file_email(upload.key, str(error)),
+            )
+            return "Unreadable"
+        return self._record(location, upload, head) if head else "Deleted"
+
+    def _record(self, location: UploadLocation, upload: Upload, head: FileHead) -> UploadOutcome:
+        file, check = check_upload(location.dataset, upload, head)
+        if check.problems:
+            return self._reject(location.batch_prefix, file, check.message(upload.key))
+        is_new = self.ledger.record_valid(location.batch_prefix, file, utc_now())
+        return "Recorded" if is_new else "Outdated"
+
+    def _reject(self, prefix: str, file: BatchFile, problems: str) -> UploadOutcome:
+        """Record and report a rejected upload, unless a newer upload has replaced it."""
+        self.ledger.record_rejected(prefix, file, problems, utc_now())
+        batch = self.ledger.get_batch(prefix)
+        if not _is_newest_rejection(batch, file):
+            return "Outdated"
+        email = upload_emails.rejected_file_email(file, problems, batch)
+        self.email_sender.send_once(rejected_upload_notification(file.key, file.version_id), email)
+        return "Rejected"
 
 
-def _is_newest_refusal(batch: Batch, file: BatchFile) -> bool:
-    noted = batch.refused.get(file.dataset)
-    return noted is not None and noted.version_id == file.version_id
+def _is_newest_rejection(batch: Batch, file: BatchFile) -> bool:
+    newest = batch.rejected.get(file.dataset)
+    return newest is not None and newest.version_id == file.version_id

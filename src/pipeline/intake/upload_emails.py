@@ -55,7 +55,7 @@ def rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> Email:
         else ""
     )
     return Email(
-        f"File refused: {file.key}",
+        f"File rejected: {file.key}",
         f"{problems}\n\n"
         f"Mend the file and drop it again under the same name; it is checked at once.\n{kept}\n"
         f"Batch {batch.prefix}:\n{list_files(batch)}\n",
@@ -66,9 +66,9 @@ def list_files(batch: Batch) -> str:
     """What the batch has and lacks, a line a file."""
     lines = []
     for dataset in DATASETS:
-        valid, bad = batch.files.get(dataset.name), batch.refused.get(dataset.name)
+        valid, rejected = batch.files.get(dataset.name), batch.rejected.get(dataset.name)
         state = f"valid, uploaded at {valid.uploaded_at}" if valid else "missing"
-        if bad:
-            state += f"; the newest upload was refused: {truncate(bad.problems)}"
+        if rejected:
+            state += f"; the newest upload was rejected: {truncate(rejected.problems)}"
         lines.append(f"  {dataset.file}: {state}")
     return "\n".join(lines)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from contract.datasets import Dataset
 from contract.file_check import HEAD_BYTES, FileCheck, check_head
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
 from pipeline.clock import format_utc
 from pipeline.errors import UnreadableUploadError
 from pipeline.ledger.batch import BatchFile
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 # The last is a delete marker.
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
@@ -27,7 +30,7 @@ _KEY = "kms:"  # names the action that is not allowed: the key is another one th
 class Upload:
     """What an Object Created event says; `version_id` is null where the event names none.
 
-    `told_at` is when S3 told it, ISO 8601: the same however often the event comes.
+    `event_time` is the time of the event, ISO 8601: the same however often the event arrives.
     """
 
     bucket: str
@@ -48,7 +51,7 @@ class FileHead:
     uploaded_at: str
 
 
-def read_head(upload: Upload) -> FileHead | None:
+def read_head(s3: S3Client, upload: Upload) -> FileHead | None:
     """The beginning of the uploaded version, or of the newest where the event names none.
 
     Null if it is no longer there; UnreadableUploadError if S3 does not let it be read.
@@ -57,7 +60,7 @@ def read_head(upload: Upload) -> FileHead | None:
     if upload.version_id:
         place["VersionId"] = upload.version_id
     try:
-        return _first_bytes(place)
+        return _first_bytes(s3, place)
     except ClientError as error:
         if error_code(error) in _GONE:
             return None
@@ -66,7 +69,7 @@ def read_head(upload: Upload) -> FileHead | None:
         if error_code(error) != "InvalidRange":
             raise
     # No range of an empty object can be read.
-    answer = client("s3").get_object(**place)
+    answer = s3.get_object(**place)
     return FileHead(b"", 0, answer["VersionId"], format_utc(answer["LastModified"]))
 
 
@@ -77,8 +80,8 @@ def _is_unreadable(error: ClientError) -> bool:
     )
 
 
-def _first_bytes(place: Mapping[str, Any]) -> FileHead:
-    answer = client("s3").get_object(**place, Range=f"bytes=0-{HEAD_BYTES - 1}")
+def _first_bytes(s3: S3Client, place: Mapping[str, Any]) -> FileHead:
+    answer = s3.get_object(**place, Range=f"bytes=0-{HEAD_BYTES - 1}")
     # Not all that speaks S3 keeps to the range, so the stream is left at the limit.
     with closing(answer["Body"]) as body:
         data = body.read(HEAD_BYTES)
@@ -88,7 +91,7 @@ def _first_bytes(place: Mapping[str, Any]) -> FileHead:
 
 def check_upload(dataset: Dataset, upload: Upload, head: FileHead) -> tuple[BatchFile, FileCheck]:
     """The version as the ledger notes it, and what the contract says of it."""
-    check = check_head(dataset, head.data, whole=head.size <= HEAD_BYTES)
+    check = check_head(dataset, head.data, is_complete=head.size <= HEAD_BYTES)
     file = BatchFile(
         dataset=dataset.name,
         key=upload.key,

@@ -1,4 +1,4 @@
-"""Batches and the runs that they become, as the ledger and the state machine know them."""
+"""Batches and the runs that they become, as the ledger and the state machine store them."""
 
 from __future__ import annotations
 
@@ -7,80 +7,119 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from contract.datasets import DATASETS
 from contract.layout import RAW_PREFIX
 
-_DIGEST_LETTERS = 20
-_LONGEST_SLUG = 40
-# They have different lengths, and are in order once the shorter is padded on the right (Amazon S3
-# User Guide, "Event message structure").
-_SEQUENCER_LETTERS = 64
+_DIGEST_LENGTH = 20
+_MAX_SLUG_LENGTH = 40
+# Sequencers have different lengths. They sort by time when the shorter one is padded on the right
+# (Amazon S3 User Guide, "Event message structure").
+_SEQUENCER_LENGTH = 64
 
 
 @dataclass(frozen=True)
-class BatchFile:
-    """One valid version of one file of a batch; `size` in bytes, `sequencer` as S3 gave it.
+class FileVersion:
+    """One version of one file in the bucket.
 
-    `uploaded_at` is S3's own time of the version, ISO 8601.
+    Attributes:
+        dataset: Name of the dataset.
+        key: Key of the object.
+        version_id: Version of the object.
+        size: Size of the object in bytes.
+        warnings: Warnings of the file check.
     """
 
     dataset: str
     key: str
     version_id: str
     size: int
+    warnings: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file as the ledger and the input of an execution contain it."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class BatchFile(FileVersion):
+    """One valid version of one file of a batch.
+
+    Attributes:
+        sequencer: The sequencer of the S3 event.
+        uploaded_at: Time of the upload according to S3, ISO 8601.
+    """
+
     sequencer: str
     uploaded_at: str
-    warnings: tuple[str, ...] = ()
 
     @property
     def order(self) -> str:
-        """What puts the versions of one key in the order of their upload."""
-        return ordered(self.sequencer)
+        """A text that sorts the versions of one key by the time of their upload."""
+        return pad_sequencer(self.sequencer)
+
+    @property
+    def version(self) -> FileVersion:
+        """The version without the facts about its upload."""
+        return FileVersion(
+            self.dataset, self.key, self.version_id, self.size, warnings=self.warnings
+        )
 
 
-def ordered(sequencer: str) -> str:
-    """A sequencer as text that sorts by time."""
-    return sequencer.upper().ljust(_SEQUENCER_LETTERS, "0")
+def pad_sequencer(sequencer: str) -> str:
+    """Return a sequencer as a text that sorts by time."""
+    return sequencer.upper().ljust(_SEQUENCER_LENGTH, "0")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Four files that were claimed: what an execution is started with.
+    """Four claimed file versions: the input of an execution.
 
-    `claimed_at` is ISO 8601 in UTC with microseconds, so that it sorts as text.
+    Attributes:
+        run_id: ID of the run and name of its execution.
+        batch: Prefix of the batch.
+        claimed_at: Time of the claim: ISO 8601 in UTC with microseconds, so that it sorts as text.
+        files: One version of each dataset.
     """
 
     run_id: str
     batch: str
     claimed_at: str
-    files: tuple[Mapping[str, Any], ...]
+    files: tuple[FileVersion, ...]
 
     @property
     def execution_input(self) -> str:
-        """The same text for the same run, so that a second start is known to be one."""
+        """The input of the execution as JSON.
+
+        It is the same text for the same run, because Step Functions compares it when an execution
+        is started a second time.
+        """
         content = {
             "batch": self.batch,
             "claimed_at": self.claimed_at,
-            "files": [dict(file) for file in self.files],
+            "files": [file.to_dict() for file in self.files],
         }
         return json.dumps(content, sort_keys=True)
 
 
 def new_run(batch: str, files: Mapping[str, BatchFile], claimed_at: str) -> Run:
-    """The run of four files, one for each dataset's name; its id comes from keys and versions."""
-    inputs = [files[dataset.name] for dataset in DATASETS]
-    identity = json.dumps([(file.key, file.version_id) for file in inputs])
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST_LETTERS]
-    kept = ("dataset", "key", "version_id", "size", "warnings")
-    entries = tuple({name: asdict(file)[name] for name in kept} for file in inputs)
-    return Run(f"{_slug(batch)}-{digest}", batch, claimed_at, entries)
+    """Return the run of four files. Its ID is derived from their keys and versions.
+
+    Args:
+        batch: Prefix of the batch.
+        files: The file of each dataset, by the name of the dataset.
+        claimed_at: Time of the claim.
+    """
+    versions = tuple(files[dataset.name].version for dataset in DATASETS)
+    identity = json.dumps([(file.key, file.version_id) for file in versions])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return Run(f"{_slug(batch)}-{digest}", batch, claimed_at, versions)
 
 
 def _slug(batch: str) -> str:
-    """The batch's own name in the plain letters that a run's id may have; `raw` without one."""
+    """Return the batch name in the plain characters of a run ID, or `raw` if it has none."""
     name = batch.removeprefix(RAW_PREFIX).strip("/")
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub("[^A-Za-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "raw"
+    return re.sub("[^A-Za-z0-9]+", "-", plain).strip("-")[:_MAX_SLUG_LENGTH].strip("-") or "raw"

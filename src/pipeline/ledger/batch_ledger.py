@@ -1,18 +1,18 @@
-"""The ledger of batches: what has arrived of each, and what was claimed and is to be started.
+"""The ledger of batches: which files of each have arrived, and which runs are about to start.
 
-One item a batch prefix, `batch/<prefix>`. Each dataset has three attributes of its own, named after
-it, so that no two datasets meet in one update:
+Each batch prefix has one item, `batch/<prefix>`. Each dataset has three attributes, so that updates
+of different datasets never conflict:
 
-- `<dataset>`: the newest valid version since the last claim;
-- `<dataset>_taken`: the order and version of the newest valid one ever noted, which outlives
-  claims, so that a repeated event is not taken for the first file of the next batch;
-- `<dataset>_refused`: the newest version that was refused, which outlives claims too.
+- `<dataset>`: the newest valid version since the last claim.
+- `<dataset>_taken`: order and version of the newest valid version ever recorded. A claim keeps it,
+  so that a repeated event does not look like the first file of the next batch.
+- `<dataset>_refused`: the newest rejected version. A claim keeps it too.
 
-`claimed` maps the ids of runs that were claimed and not yet seen to be started to their input.
-`waiting_since` is when the first file since the last claim came.
+`claimed` maps the ID of each claimed run that has not been recorded as started to its input.
+`waiting_since` is the time when the first file since the last claim arrived.
 
-An order may only grow; all updates are conditional, so duplicates, retries and other Lambdas at the
-same time come to the same item.
+All updates are conditional, and a recorded order only grows. Duplicates, retries, and concurrent
+functions therefore lead to the same item.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contract.datasets import DATASETS
-from pipeline.ledger.batch import BatchFile, Run
+from pipeline.ledger.batch import BatchFile, FileVersion, Run
+from pipeline.ledger.keys import BATCH_PREFIX, batch_key
 from pipeline.ledger.table import LedgerTable
-
-_BATCH = "batch/"
 
 
 @dataclass(frozen=True)
 class RejectedUpload:
-    """The newest version of a file that cannot be used, and why in one line."""
+    """The newest rejected version of a file, and its problems in one line."""
 
     key: str
     version_id: str
@@ -40,45 +39,53 @@ class RejectedUpload:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the ledger holds of one batch prefix.
+    """The item of one batch prefix.
 
-    `files` and `refused` are keyed by dataset name; of `refused` only what no valid version has
-    followed. `claimed` are the runs that nobody has yet seen started. `waiting_since` is ISO 8601;
-    null when nothing has come since the last claim.
+    Attributes:
+        prefix: The batch prefix.
+        files: The newest valid files, by dataset name.
+        rejected: The rejected uploads that no valid version has followed, by dataset name.
+        claimed: The runs that have not been recorded as started.
+        waiting_since: Time of the first file since the last claim, ISO 8601. None if no file has
+            arrived since then.
     """
 
     prefix: str
     files: Mapping[str, BatchFile]
-    refused: Mapping[str, RejectedUpload]
+    rejected: Mapping[str, RejectedUpload]
     claimed: tuple[Run, ...]
     waiting_since: str | None
 
     @property
     def is_complete(self) -> bool:
+        """Whether the batch has a valid file for each dataset."""
         return len(self.files) == len(DATASETS)
 
 
 class BatchLedger:
-    """The batches' items of the ledger table; times are ISO 8601 in UTC."""
+    """The items of the batches. All times are ISO 8601 in UTC."""
 
-    def __init__(self, table: str) -> None:
-        self._table = LedgerTable(table)
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
 
     def record_valid(self, batch: str, file: BatchFile, now: str) -> bool:
-        """Note a valid version; false, and nothing changes, if it or a newer one is noted already.
+        """Record a valid version, unless it or a newer one is recorded already.
 
-        The version counts besides the order: where events name no versions, one version can be
-        announced under two orders.
+        The condition compares the version as well as the order: where events name no version, one
+        version can arrive with two orders.
+
+        Returns:
+            Whether the item has changed.
         """
         return self._table.update(
-            f"{_BATCH}{batch}",
+            batch_key(batch),
             "SET #file = :file, #taken = :taken, claimed = if_not_exists(claimed, :none),"
             " waiting_since = if_not_exists(waiting_since, :now)",
             "attribute_not_exists(#taken)"
             " OR (#taken.#order < :order AND #taken.version_id <> :version)",
             names={"#file": file.dataset, "#taken": f"{file.dataset}_taken", "#order": "order"},
             values={
-                ":file": {**asdict(file), "warnings": list(file.warnings)},
+                ":file": file.to_dict(),
                 ":taken": {"order": file.order, "version_id": file.version_id},
                 ":order": file.order,
                 ":version": file.version_id,
@@ -88,12 +95,15 @@ class BatchLedger:
         )
 
     def record_rejected(self, batch: str, file: BatchFile, problems: str, now: str) -> bool:
-        """Note a version that cannot be used; false if it or a newer one is noted already.
+        """Record a rejected version, unless it or a newer one is recorded already.
 
-        It leaves the newest valid version as it is.
+        The newest valid version stays recorded.
+
+        Returns:
+            Whether the item has changed.
         """
         return self._table.update(
-            f"{_BATCH}{batch}",
+            batch_key(batch),
             "SET #refused = :refused, waiting_since = if_not_exists(waiting_since, :now)",
             "(attribute_not_exists(#taken) OR #taken.#order < :order)"
             " AND (attribute_not_exists(#refused)"
@@ -112,62 +122,70 @@ class BatchLedger:
         )
 
     def claim(self, run: Run, files: Mapping[str, BatchFile]) -> bool:
-        """Turn the batch's four files into the run and clear them, in one update.
+        """Turn the four files of a batch into a run, and remove them, in one update.
 
-        `files` is what the run was made of; false, and nothing changes, if any of the four is
-        another by now.
+        Args:
+            run: The run to record as claimed.
+            files: The files of the run, by dataset name.
+
+        Returns:
+            Whether the item has changed. It has not if one of the files was replaced.
         """
         datasets = [dataset.name for dataset in DATASETS]
         return self._table.update(
-            f"{_BATCH}{run.batch}",
+            batch_key(run.batch),
             f"SET claimed.#run = :run REMOVE {', '.join(f'#{name}' for name in datasets)},"
             " waiting_since",
             " AND ".join(f"#{name}.version_id = :{name}" for name in datasets),
             names={"#run": run.run_id, **{f"#{name}": name for name in datasets}},
             values={
-                ":run": {"claimed_at": run.claimed_at, "files": [dict(f) for f in run.files]},
+                ":run": {
+                    "claimed_at": run.claimed_at,
+                    "files": [file.to_dict() for file in run.files],
+                },
                 **{f":{name}": files[name].version_id for name in datasets},
             },
         )
 
     def record_started(self, run: Run) -> None:
-        """Forget a claimed run, which the state machine knows from now on."""
+        """Remove a claimed run, because the state machine knows it from now on."""
         self._table.update(
-            f"{_BATCH}{run.batch}",
+            batch_key(run.batch),
             "REMOVE claimed.#run",
             "attribute_exists(claimed.#run)",
             names={"#run": run.run_id},
         )
 
-    def batch(self, prefix: str) -> Batch:
-        """What is noted of a batch now."""
-        return _batch(prefix, self._table.get(f"{_BATCH}{prefix}"))
+    def get_batch(self, prefix: str) -> Batch:
+        """Return the current state of a batch."""
+        return _parse_batch(prefix, self._table.get(batch_key(prefix)))
 
-    def batches(self) -> Iterator[Batch]:
-        """Every batch of which something was ever noted."""
-        for item in self._table.items(_BATCH):
-            yield _batch(item["id"].removeprefix(_BATCH), item)
+    def list_batches(self) -> Iterator[Batch]:
+        """Yield every batch that has an item."""
+        for item in self._table.scan(BATCH_PREFIX):
+            yield _parse_batch(item["id"].removeprefix(BATCH_PREFIX), item)
 
 
-def _batch(prefix: str, item: Mapping[str, Any]) -> Batch:
-    files, refused = {}, {}
+def _parse_batch(prefix: str, item: Mapping[str, Any]) -> Batch:
+    files, rejected = {}, {}
     for name in (dataset.name for dataset in DATASETS):
         if name in item:
-            files[name] = _file(item[name])
-        problem = item.get(f"{name}_refused")
-        if problem and problem["order"] > item.get(f"{name}_taken", {"order": ""})["order"]:
-            refused[name] = RejectedUpload(**problem)
+            files[name] = BatchFile(**_parse_file(item[name]))
+        upload = item.get(f"{name}_refused")
+        if upload and upload["order"] > item.get(f"{name}_taken", {"order": ""})["order"]:
+            rejected[name] = RejectedUpload(**upload)
     claimed = tuple(
-        Run(run_id, prefix, noted["claimed_at"], tuple(_entry(file) for file in noted["files"]))
-        for run_id, noted in sorted(item.get("claimed", {}).items())
+        Run(
+            run_id,
+            prefix,
+            claim["claimed_at"],
+            tuple(FileVersion(**_parse_file(file)) for file in claim["files"]),
+        )
+        for run_id, claim in sorted(item.get("claimed", {}).items())
     )
-    return Batch(prefix, files, refused, claimed, item.get("waiting_since"))
+    return Batch(prefix, files, rejected, claimed, item.get("waiting_since"))
 
 
-def _file(noted: Mapping[str, Any]) -> BatchFile:
-    return BatchFile(**{**_entry(noted), "warnings": tuple(noted["warnings"])})
-
-
-def _entry(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """DynamoDB's numbers are Decimal, which JSON does not know."""
-    return {**noted, "size": int(noted["size"])}
+def _parse_file(value: Mapping[str, Any]) -> dict[str, Any]:
+    # DynamoDB returns numbers as Decimal, which cannot be written as JSON.
+    return {**value, "size": int(value["size"]), "warnings": tuple(value["warnings"])}

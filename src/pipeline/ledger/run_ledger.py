@@ -1,6 +1,7 @@
-"""The ledger of runs: one item an execution, `run/<run id>`.
+"""The ledger of runs: one item for each execution, `run/<run ID>`.
 
-The state machine writes them while it lives; here is what is noted for one that could not.
+The state machine writes the items of the executions that end by themselves. This module writes the
+end of those that cannot do so: an execution that was aborted, timed out, or is gone.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from datetime import timedelta
 
 from pipeline.aws.executions import Execution
 from pipeline.clock import parse_utc
+from pipeline.ledger.keys import EXPIRATION, RUN_PREFIX, expiration_time, run_key
 from pipeline.ledger.table import LedgerTable
-
-_RUN = "run/"
-_REMEMBERED = timedelta(days=90)
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run that the ledger knows: its batch's prefix, and when it began, empty if unknown."""
+    """A run in the ledger.
+
+    Attributes:
+        run_id: ID of the run.
+        batch: Prefix of the batch. Empty if unknown.
+        started_at: Time of the start, ISO 8601 in UTC. Empty if unknown.
+    """
 
     run_id: str
     batch: str
@@ -27,34 +32,49 @@ class RecordedRun:
 
 
 class RunLedger:
-    """The runs' items of the ledger table; times are ISO 8601 in UTC."""
+    """The items of the runs. All times are ISO 8601 in UTC."""
 
-    def __init__(self, table: str) -> None:
-        self._table = LedgerTable(table)
+    def __init__(self, table: LedgerTable, retention: timedelta) -> None:
+        """Create the ledger.
 
-    def running(self) -> Iterator[RecordedRun]:
-        """Every run that is noted as running."""
-        for item in self._table.items(_RUN):
+        Args:
+            table: The ledger's table.
+            retention: Time from the end of a run until its item expires.
+        """
+        self._table = table
+        self._retention = retention
+
+    def list_running(self) -> Iterator[RecordedRun]:
+        """Yield every run that is recorded as running."""
+        for item in self._table.scan(RUN_PREFIX):
             if item.get("status") == "RUNNING":
                 yield RecordedRun(
-                    item["id"].removeprefix(_RUN),
+                    item["id"].removeprefix(RUN_PREFIX),
                     item.get("batch", ""),
                     item.get("started_at", ""),
                 )
 
     def record_failed(self, execution: Execution, reason: str, now: str) -> bool:
-        """Note that a run failed, unless its end is noted; false, and nothing changes, if it is.
+        """Record that a run failed, unless its end is recorded already.
 
-        The item is made if the execution died before it noted itself.
+        Creates the item if the execution ended before it recorded its start.
+
+        Returns:
+            Whether the item has changed.
         """
         return self._table.update(
-            f"{_RUN}{execution.run_id}",
+            run_key(execution.run_id),
             "SET #status = :failed, #error = :error, cause = :reason, ended_at = :now,"
-            " execution_arn = :arn, expiration = :expiration,"
+            " execution_arn = :arn, #expiration = :expiration,"
             " #batch = if_not_exists(#batch, :batch),"
             " claimed_at = if_not_exists(claimed_at, :claimed_at)",
             "attribute_not_exists(#status) OR #status = :running",
-            names={"#status": "status", "#error": "error", "#batch": "batch"},
+            names={
+                "#status": "status",
+                "#error": "error",
+                "#batch": "batch",
+                "#expiration": EXPIRATION,
+            },
             values={
                 ":failed": "FAILED",
                 ":running": "RUNNING",
@@ -64,14 +84,18 @@ class RunLedger:
                 ":arn": execution.arn,
                 ":batch": execution.input.get("batch", ""),
                 ":claimed_at": execution.input.get("claimed_at", ""),
-                ":expiration": int((parse_utc(now) + _REMEMBERED).timestamp()),
+                ":expiration": expiration_time(parse_utc(now), self._retention),
             },
         )
 
     def record_published(self, run_id: str, status: str, now: str) -> bool:
-        """Note PUBLISHED or SUPERSEDED for a run that still stands as running; else false."""
+        """Record the status PUBLISHED or SUPERSEDED of a run that is recorded as running.
+
+        Returns:
+            Whether the item has changed.
+        """
         return self._table.update(
-            f"{_RUN}{run_id}",
+            run_key(run_id),
             "SET #status = :status, ended_at = :now",
             "#status = :running",
             names={"#status": "status"},

@@ -1,43 +1,55 @@
-"""The ledger's DynamoDB table: plain values in and out, conditional updates."""
+"""The DynamoDB table of the ledger: plain values, and conditional updates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 _to_attribute = TypeSerializer().serialize
 _from_attribute = TypeDeserializer().deserialize
 
 
 class LedgerTable:
-    """A DynamoDB table with the partition key `id`; numbers come back as Decimal."""
+    """A DynamoDB table with the partition key `id`. Numbers are returned as Decimal."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, dynamodb: DynamoDBClient, name: str) -> None:
+        self.dynamodb = dynamodb
         self.name = name
 
-    def get(self, item_id: str) -> dict[str, Any]:
-        """The item as it is now; empty if there is none."""
-        found = client("dynamodb").get_item(
-            TableName=self.name, Key={"id": {"S": item_id}}, ConsistentRead=True
+    def get(self, key: str) -> dict[str, Any]:
+        """Return an item. It is empty if there is none."""
+        response = self.dynamodb.get_item(
+            TableName=self.name, Key={"id": {"S": key}}, ConsistentRead=True
         )
-        return _plain(found.get("Item", {}))
+        return _parse_item(response.get("Item", {}))
 
     def update(
         self,
-        item_id: str,
+        key: str,
         expression: str,
         condition: str,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> bool:
-        """One conditional update, made if need be; false, and nothing changes, if it does not hold.
+        """Update an item if the condition is true. Creates the item if it does not exist.
 
-        `names` and `values` are what the two expressions' placeholders stand for.
+        Args:
+            key: Key of the item.
+            expression: The update expression.
+            condition: The condition expression.
+            names: The attribute names behind the placeholders of both expressions.
+            values: The plain values behind the placeholders of both expressions.
+
+        Returns:
+            Whether the condition was true. Otherwise the item has not changed.
         """
         attributes: dict[str, Any] = {}
         if names:
@@ -47,9 +59,9 @@ class LedgerTable:
                 name: _to_attribute(value) for name, value in values.items()
             }
         try:
-            client("dynamodb").update_item(
+            self.dynamodb.update_item(
                 TableName=self.name,
-                Key={"id": {"S": item_id}},
+                Key={"id": {"S": key}},
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 **attributes,
@@ -60,21 +72,17 @@ class LedgerTable:
             raise
         return True
 
-    def items(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Every item whose id begins with the prefix; the table is small, so it is scanned."""
-        pages = (
-            client("dynamodb")
-            .get_paginator("scan")
-            .paginate(
-                TableName=self.name,
-                ConsistentRead=True,
-                FilterExpression="begins_with(id, :prefix)",
-                ExpressionAttributeValues={":prefix": {"S": prefix}},
-            )
+    def scan(self, key_prefix: str) -> Iterator[dict[str, Any]]:
+        """Yield every item whose key starts with the prefix. The table is small enough to scan."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.name,
+            ConsistentRead=True,
+            FilterExpression="begins_with(id, :prefix)",
+            ExpressionAttributeValues={":prefix": {"S": key_prefix}},
         )
         for page in pages:
-            yield from (_plain(item) for item in page["Items"])
+            yield from (_parse_item(item) for item in page["Items"])
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def _parse_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _from_attribute(value) for name, value in item.items()}

@@ -1,9 +1,11 @@
-"""Mails through the SNS topic: plain text, one for each cause."""
+"""Emails through the SNS topic: plain text, sent once for each event."""
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -16,71 +18,103 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from pipeline.aws.clients import client
 from pipeline.errors import RetryableError
+from pipeline.ledger.keys import EXPIRATION, NOTIFICATION_PREFIX
+from pipeline.ledger.table import LedgerTable
 
-# SNS refuses a subject of 100 characters or more, and anything but printable ASCII.
-_LONGEST_SUBJECT = 99
-_REMEMBERED_SECONDS = 90 * 24 * 3600
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+
+# SNS accepts subjects of fewer than 100 characters, all of them printable ASCII.
+_MAX_SUBJECT_LENGTH = 99
 _WAIT_FOR_OTHER_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Email:
-    """What people are told; the subject is cut to what SNS takes."""
+    """Subject and body of an email."""
 
     subject: str
     body: str
 
     @property
     def sns_subject(self) -> str:
-        words = unicodedata.normalize("NFKD", " ".join(self.subject.split()))
-        bare = (letter for letter in words if not unicodedata.combining(letter))  # a for ä
-        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in bare)
-        fits = len(plain) <= _LONGEST_SUBJECT
-        return plain if fits else f"{plain[: _LONGEST_SUBJECT - 3]}..."
+        """The subject as SNS accepts it: ASCII without accents, and not too long."""
+        text = unicodedata.normalize("NFKD", " ".join(self.subject.split()))
+        letters = (letter for letter in text if not unicodedata.combining(letter))  # a for ä
+        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in letters)
+        fits = len(plain) <= _MAX_SUBJECT_LENGTH
+        return plain if fits else f"{plain[: _MAX_SUBJECT_LENGTH - 3]}..."
 
 
 class EmailSender:
-    """Sends mails to a topic, and remembers in the ledger which causes have been told.
+    """Sends emails to a topic, and records in the ledger which notifications were sent.
 
-    A cause is told once, however often its event is repeated, and by however many Lambdas at a
-    time. It is told twice only if SNS's answer is lost, or Lambda dies before it is noted: the
-    other order would lose a mail instead.
+    A notification is sent once, however often its event is repeated and however many functions
+    handle it at the same time. It is sent twice only if the response of SNS is lost, or if the
+    function crashes before it records the notification: the opposite order would lose an email.
     """
 
-    def __init__(self, topic_arn: str, ledger_table: str, context: LambdaContext | None = None):
+    def __init__(
+        self,
+        sns: SNSClient,
+        topic_arn: str,
+        ledger: LedgerTable,
+        retention: timedelta,
+        context: LambdaContext | None = None,
+    ) -> None:
+        """Create a sender.
+
+        Args:
+            sns: The client of SNS.
+            topic_arn: ARN of the topic.
+            ledger: The table that records the notifications.
+            retention: Time for which a notification stays recorded.
+            context: The context of the invocation. With it, another invocation can tell when one
+                that crashed has run out of time.
+        """
+        self._sns = sns
         self._topic_arn = topic_arn
         self._store = DynamoDBPersistenceLayer(
-            table_name=ledger_table, key_attr="id", boto3_client=client("dynamodb")
+            table_name=ledger.name,
+            key_attr="id",
+            expiry_attr=EXPIRATION,
+            boto3_client=ledger.dynamodb,
         )
-        self._config = IdempotencyConfig(expires_after_seconds=_REMEMBERED_SECONDS)
+        self._config = IdempotencyConfig(expires_after_seconds=int(retention.total_seconds()))
         if context is not None:
-            # So that a try that died is known to be dead when its time has run out.
             self._config.register_lambda_context(context)
 
-    def send_once(self, cause: str, mail: Email) -> bool:
-        """Send the mail unless this cause has been told; whether it was sent now.
+    def send_once(self, notification_key: str, email: Email) -> bool:
+        """Send an email unless its notification was sent before.
 
-        RetryableError if another that began to send it neither ended nor ran out of time.
+        Args:
+            notification_key: Identifies the notification (see `pipeline.ledger.keys`).
+            email: The email to send.
+
+        Returns:
+            Whether the email was sent by this call.
+
+        Raises:
+            RetryableError: Another invocation is sending this email, or crashed while doing so.
         """
-        sent = False
+        was_sent = False
 
-        def send(cause: str) -> None:  # noqa: ARG001 - what the idempotency keeps
-            nonlocal sent
-            client("sns").publish(
-                TopicArn=self._topic_arn, Subject=mail.sns_subject, Message=mail.body
+        def send(notification_key: str) -> None:  # noqa: ARG001 - the value that is recorded
+            nonlocal was_sent
+            self._sns.publish(
+                TopicArn=self._topic_arn, Subject=email.sns_subject, Message=email.body
             )
-            sent = True
+            was_sent = True
 
-        once = idempotent_function(
+        send_idempotently = idempotent_function(
             send,
-            data_keyword_argument="cause",
+            data_keyword_argument="notification_key",
             persistence_store=self._store,
             config=self._config,
-            key_prefix="mail",
+            key_prefix=NOTIFICATION_PREFIX,
         )
-        # Another Lambda is at it: wait to know that it was done.
+        # Wait for another invocation that is sending this email, to be sure that it was sent.
         attempts = Retrying(
             retry=retry_if_exception_type(IdempotencyAlreadyInProgressError),
             wait=wait_exponential_jitter(multiplier=0.1, max=2),
@@ -88,7 +122,10 @@ class EmailSender:
             reraise=True,
         )
         try:
-            attempts(lambda: once(cause=cause))
+            attempts(lambda: send_idempotently(notification_key=notification_key))
         except IdempotencyAlreadyInProgressError as error:
-            raise RetryableError(f"another is telling {cause!r}, or died of it") from error
-        return sent
+            raise RetryableError(
+                f"Another invocation is sending the notification {notification_key!r}, or crashed"
+                " while doing so"
+            ) from error
+        return was_sent

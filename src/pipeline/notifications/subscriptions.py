@@ -1,16 +1,22 @@
-"""Whether anybody gets the mails at all."""
+"""Whether anybody receives the emails."""
 
 from __future__ import annotations
 
-from pipeline.aws.clients import client
+from typing import TYPE_CHECKING
+
+from pipeline.ledger.keys import SUBSCRIPTION
 from pipeline.ledger.table import LedgerTable
 
-_ITEM = "subscription"
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
 
 
-def is_confirmed(topic_arn: str) -> bool:
-    """Whether a subscription of the topic is confirmed: the others have no ARN but a word."""
-    pages = client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+def has_confirmed_subscription(sns: SNSClient, topic_arn: str) -> bool:
+    """Return whether the topic has a confirmed subscription.
+
+    Other subscriptions have a text such as `PendingConfirmation` in place of an ARN.
+    """
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     return any(
         subscription["SubscriptionArn"].startswith("arn:")
         for page in pages
@@ -18,21 +24,21 @@ def is_confirmed(topic_arn: str) -> bool:
     )
 
 
-class UnconfirmedSubscription:
-    """The ledger's note of since when nobody has confirmed, so that it is told once a time."""
+class SubscriptionLedger:
+    """The ledger's item about a missing subscription, so that it is reported once."""
 
-    def __init__(self, table: str) -> None:
-        self._table = LedgerTable(table)
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
 
-    def begin(self, now: str) -> bool:
-        """Note that nobody has; whether that is new."""
+    def record_missing(self, now: str) -> bool:
+        """Record that no subscription is confirmed, and return whether this is new."""
         return self._table.update(
-            _ITEM,
+            SUBSCRIPTION,
             "SET missing_since = :now",
             "attribute_not_exists(missing_since)",
             values={":now": now},
         )
 
-    def end(self) -> None:
-        """Note that somebody has."""
-        self._table.update(_ITEM, "REMOVE missing_since", "attribute_exists(missing_since)")
+    def record_confirmed(self) -> None:
+        """Record that a subscription is confirmed."""
+        self._table.update(SUBSCRIPTION, "REMOVE missing_since", "attribute_exists(missing_since)")

@@ -8,31 +8,12 @@ whatever else is a parameter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
 
 from contract.datasets import DATASETS, RENTALS
-from contract.kpi_tables import (
-    DAILY_METRICS,
-    KPI_TABLES,
-    LOCATION_METRICS,
-    TRANSACTION_METRICS,
-    USER_METRICS,
-    VEHICLE_METRICS,
-    KpiTable,
-)
+from contract.kpi_tables import KPI_TABLES, KpiTable
 from pipeline.aws.athena import Query
-
-SQL_FOLDER = Path(__file__).resolve().parent / "sql"
-
-QUESTIONS = {
-    "totals": TRANSACTION_METRICS,
-    "best_locations": LOCATION_METRICS,
-    "vehicle_types": VEHICLE_METRICS,
-    "last_days": DAILY_METRICS,
-    "top_users": USER_METRICS,
-}
-"""The questions of `sql/` that a run's report answers, and the table that each one asks."""
+from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 
 
 @dataclass(frozen=True)
@@ -63,7 +44,7 @@ def views(personal_data: bool) -> list[Query]:
     return [
         Query(
             f"view {table.name}",
-            _sql("current_view", table=table.name, columns=_list(table.columns)),
+            _sql("published_view", table=table.name, columns=_list(table.columns)),
         )
         for table in catalogue_tables(personal_data)
     ]
@@ -82,11 +63,15 @@ def row_counts(run_id: str) -> Query:
     return Query("row counts", "UNION ALL\n".join(texts), (run_id,) * len(tables))
 
 
-def questions(run_id: str) -> list[Query]:
-    """The questions of `sql/`, each asked of this one run."""
+def question_queries(run_id: str) -> list[Query]:
+    """Return the query of each question about a run."""
     return [
-        Query(name, _of_run(_kpi_table(table, personal_data=False)) + _sql(name), (run_id,))
-        for name, table in QUESTIONS.items()
+        Query(
+            question.name,
+            _of_run(_kpi_table(question.table, personal_data=False)) + _sql(question.name),
+            (run_id,),
+        )
+        for question in QUESTIONS
     ]
 
 
@@ -96,7 +81,7 @@ def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogueTable:
 
 
 def _of_run(table: CatalogueTable) -> str:
-    return _sql("of_run", table=table.name, columns=_list(table.columns))
+    return _sql("single_run", table=table.name, columns=_list(table.columns))
 
 
 def _list(columns: tuple[str, ...]) -> str:

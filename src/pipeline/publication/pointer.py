@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from contract.layout import PUBLISHED_RUNS_PREFIX, publication_key
 from contract.reports import TransformationReport
-from pipeline.aws.clients import client
 from pipeline.clock import format_utc, parse_utc, utc_now
 from pipeline.errors import InvalidPointerError, RetryableError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.table import LedgerTable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 _ITEM = "pointer"
 _TRIES = 10
@@ -35,29 +38,27 @@ class Pointer:
     key: str
 
 
-def claim_pointer(ledger_table: str, run: Run) -> Pointer:
+def claim_pointer(ledger: LedgerTable, run: Run) -> Pointer:
     """Take the pointer for the run if it may have it; the pointer as it is then.
 
     It is another run's if that was claimed later. The same run gets the same pointer again.
     """
-    table = LedgerTable(ledger_table)
     for _ in range(_TRIES):
-        held = _held(table)
+        held = _held(ledger)
         if held and (held.run_id == run.run_id or held.claimed_at > run.claimed_at):
             return held
         mine = _next(held, run)
-        if _move(table, held, mine):
+        if _move(ledger, held, mine):
             return mine
         # Another run moved it in between: look again.
     raise RetryableError(f"the pointer was moved by others {_TRIES} times in a row")
 
 
-def published_run_id(bucket: str) -> str | None:
+def published_run_id(s3: S3Client, bucket: str) -> str | None:
     """The run that readers see; null if none was ever published.
 
     UnreadablePointerError if the newest object, which people may have written, names no run.
     """
-    s3 = client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=PUBLISHED_RUNS_PREFIX
     )
@@ -72,10 +73,10 @@ def published_run_id(bucket: str) -> str | None:
 
 
 def write_publication(
-    bucket: str, pointer: Pointer, batch: str, report: TransformationReport
+    s3: S3Client, bucket: str, pointer: Pointer, batch: str, report: TransformationReport
 ) -> None:
     """Put the object that turns readers to the run; the same content each time."""
-    client("s3").put_object(
+    s3.put_object(
         Bucket=bucket,
         Key=pointer.key,
         Body=_content(pointer, batch, report).encode(),

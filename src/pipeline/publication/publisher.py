@@ -1,13 +1,13 @@
-"""Publishing a run: what readers see from then on, and what people are told.
+"""Publish a run: make its tables the ones that readers see, and send its report.
 
-The order is views, row counts, answers, pointer, mail. Everything that can be wrong is known before
-the pointer is moved, so nothing is shown that the catalogue does not hold as the jobs counted it.
-The answers are this run's own, asked of its partitions and not of the views: the mail's numbers are
-right even if another run is published meanwhile, or has been claimed later.
+The order is views, row counts, answers, pointer, email. Every problem is known before the pointer
+moves, so readers never see rows that the catalog does not contain as the jobs counted them. The
+answers come from the partitions of this run and not from the views: the numbers in the email are
+right even if another run is published at the same time, or was claimed later.
 
-Every step can be done again: views are replaced by the same views, queries are found by their
-tokens, the run gets the same pointer again, the mail that was written first is the one that counts,
-and it is sent once.
+Every step can be repeated: a view is replaced by the same view, queries are found by their request
+tokens, the run gets the same pointer again, the email that was written first counts, and it is sent
+once.
 """
 
 from __future__ import annotations
@@ -16,78 +16,99 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import run_report_key
-from pipeline.aws.athena import Athena, QueryResult
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.athena import QueryResult, QueryRunner
+from pipeline.aws.clients import error_code
 from pipeline.errors import RetryableError, RunRejectedError
 from pipeline.ledger.batch import Run
+from pipeline.ledger.keys import run_published_notification
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import Email, EmailSender
-from pipeline.publication.catalog import questions, row_counts, views
+from pipeline.publication.catalog import question_queries, row_counts, views
 from pipeline.publication.job_reports import JobReports, read_job_reports
 from pipeline.publication.pointer import claim_pointer, write_publication
 from pipeline.publication.report_email import report_email
 
-Status = Literal["PUBLISHED", "SUPERSEDED"]
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+PublicationStatus = Literal["PUBLISHED", "SUPERSEDED"]
 
 
 @dataclass(frozen=True)
 class Publication:
-    """How it ended. `pointer` is the object's key, null if a run claimed later has the pointer.
+    """The result of publishing a run.
 
-    `told` says that the mail went out now, and not in an earlier try.
+    Attributes:
+        status: SUPERSEDED if a run that was claimed later has the pointer.
+        pointer: Key of the run's publication record. None if the run is superseded.
+        email_sent: Whether the email was sent now, and not by an earlier attempt.
     """
 
-    status: Status
+    status: PublicationStatus
     pointer: str | None
-    told: bool
+    email_sent: bool
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes runs whose tables the crawler has catalogued."""
+    """Publishes runs whose tables the crawler has cataloged.
 
+    Attributes:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        ledger: The table that has the pointer.
+        query_runner: Runs the queries of the run that is published.
+        email_sender: Sends the report.
+    """
+
+    s3: S3Client
     bucket: str
-    ledger_table: str
-    personal_data: bool
-    mailer: EmailSender
-    athena: Athena
+    ledger: LedgerTable
+    query_runner: QueryRunner
+    email_sender: EmailSender
 
-    def publish(self, run: Run) -> Publication:
-        """Publish the run; once more changes nothing.
+    def publish(self, run: Run, *, personal_data: bool) -> Publication:
+        """Publish a run. Publishing it again changes nothing.
 
-        RunRejectedError if Athena finds other rows than the jobs counted; QueryFailedError;
-        RetryableError if the same call should be made again.
+        Args:
+            run: The run to publish.
+            personal_data: Whether the jobs of the run wrote personal data.
+
+        Raises:
+            RunRejectedError: A report is missing, or Athena finds other rows than the jobs counted.
+            QueryFailedError: Athena could not run a query.
+            RetryableError: The same call may succeed later.
         """
-        reports = read_job_reports(self.bucket, run.run_id)
-        self.athena.run(views(self.personal_data))
-        (found,) = self.athena.fetch([row_counts(run.run_id)])
-        _compare(run.run_id, expected_contents(reports), _contents(found))
-        answers = self._answers(run)
-        pointer = claim_pointer(self.ledger_table, run)
-        is_shown = pointer.run_id == run.run_id
-        if is_shown:
-            write_publication(self.bucket, pointer, run.batch, reports.transformation)
-        shown_instead = None if is_shown else pointer.run_id
-        mail = report_email(run, reports.transformation, answers, shown_instead, self.bucket)
-        told = self._tell(run, mail)
-        if is_shown:
-            return Publication("PUBLISHED", pointer.key, told)
-        return Publication("SUPERSEDED", None, told)
+        reports = read_job_reports(self.s3, self.bucket, run.run_id)
+        self.query_runner.run(views(personal_data))
+        (result,) = self.query_runner.fetch([row_counts(run.run_id)])
+        _compare(run.run_id, expected_contents(reports), _parse_contents(result))
+        answers = self._answer_questions(run)
+        pointer = claim_pointer(self.ledger, run)
+        is_published = pointer.run_id == run.run_id
+        if is_published:
+            write_publication(self.s3, self.bucket, pointer, run.batch, reports.transformation)
+        published_instead = None if is_published else pointer.run_id
+        email = report_email(run, reports.transformation, answers, published_instead, self.bucket)
+        email_sent = self._send(run, email)
+        if is_published:
+            return Publication("PUBLISHED", pointer.key, email_sent)
+        return Publication("SUPERSEDED", None, email_sent)
 
-    def _answers(self, run: Run) -> Mapping[str, QueryResult]:
-        asked = questions(run.run_id)
-        answers = {
-            question.name: answer
-            for question, answer in zip(asked, self.athena.fetch(asked), strict=True)
-        }
+    def _answer_questions(self, run: Run) -> Mapping[str, QueryResult]:
+        """Run the query of each question, and store the answers."""
+        queries = question_queries(run.run_id)
+        results = self.query_runner.fetch(queries)
+        answers = {query.name: result for query, result in zip(queries, results, strict=True)}
         records = {name: answer.records for name, answer in answers.items()}
-        client("s3").put_object(
+        self.s3.put_object(
             Bucket=self.bucket,
             Key=run_report_key(run.run_id, "answers.json"),
             Body=json.dumps({"run_id": run.run_id, "answers": records}, indent=2).encode(),
@@ -95,18 +116,22 @@ class Publisher:
         )
         return answers
 
-    def _tell(self, run: Run, mail: Email) -> bool:
-        """Send the mail that was written first: an earlier try may have seen another pointer."""
-        key = run_report_key(run.run_id, "email.txt")
-        text = self._keep_first(key, f"{mail.sns_subject}\n\n{mail.body}")
-        subject, _, body = text.partition("\n\n")
-        return self.mailer.send_once(f"published {run.run_id}", Email(subject, body))
+    def _send(self, run: Run, email: Email) -> bool:
+        """Send the email that was written first: an earlier attempt may have read another pointer.
 
-    def _keep_first(self, key: str, text: str) -> str:
-        """Write the text unless something is there; what is there then."""
-        s3 = client("s3")
+        Returns:
+            Whether the email was sent now.
+        """
+        key = run_report_key(run.run_id, "email.txt")
+        text = self._write_if_absent(key, f"{email.sns_subject}\n\n{email.body}")
+        subject, _, body = text.partition("\n\n")
+        notification = run_published_notification(run.run_id)
+        return self.email_sender.send_once(notification, Email(subject, body))
+
+    def _write_if_absent(self, key: str, text: str) -> str:
+        """Write a text unless the object exists, and return the content of the object."""
         try:
-            s3.put_object(
+            self.s3.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=text.encode(),
@@ -115,16 +140,18 @@ class Publisher:
             )
         except ClientError as error:
             if error_code(error) == "ConditionalRequestConflict":
-                raise RetryableError(f"{key} is being written by another: {error}") from error
+                raise RetryableError(
+                    f"Another request is writing {key} at the same time: {error}"
+                ) from error
             if error_code(error) != "PreconditionFailed":
                 raise
-            return s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
+            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
         return text
 
 
 @dataclass(frozen=True)
 class TableContents:
-    """What a table holds of a run: its rows, and the rentals and revenue that they add up to."""
+    """What a table contains of a run: its rows, and their total rentals and revenue."""
 
     rows: int
     rentals: int
@@ -132,7 +159,10 @@ class TableContents:
 
 
 def expected_contents(reports: JobReports) -> dict[str, TableContents]:
-    """What the jobs say that each table holds; curated tables but rentals add up to nothing."""
+    """Return what each table must contain according to the jobs.
+
+    Rentals and revenue of the curated tables other than `rentals` are zero.
+    """
     transformation, kpis = reports.transformation, reports.kpis
     expected = {}
     for dataset in DATASETS:
@@ -148,32 +178,33 @@ def expected_contents(reports: JobReports) -> dict[str, TableContents]:
     return expected
 
 
-def _contents(found: QueryResult) -> dict[str, TableContents]:
-    """The answer to `row_counts`, by table; its sums are never null."""
+def _parse_contents(result: QueryResult) -> dict[str, TableContents]:
+    """Return the result of `row_counts` by table. Its sums are never null."""
     return {
         str(row["table_name"]): TableContents(
             int(row["row_count"] or 0), int(row["rentals"] or 0), Decimal(row["revenue"] or 0)
         )
-        for row in found.records
+        for row in result.records
     }
 
 
 def _compare(
-    run_id: str, expected: dict[str, TableContents], found: dict[str, TableContents]
+    run_id: str, expected: dict[str, TableContents], actual: dict[str, TableContents]
 ) -> None:
     problems = [
         f"{table} {problem}"
         for table, contents in expected.items()
-        for problem in _differences(contents, found[table])
+        for problem in _differences(contents, actual[table])
     ]
     if problems:
         raise RunRejectedError(
-            f"run {run_id}: Athena finds other contents than the jobs counted: "
+            f"run {run_id}: the tables in Athena do not contain what the jobs counted: "
             + "; ".join(problems)
         )
 
 
-def _differences(expected: TableContents, found: TableContents) -> Iterator[str]:
-    for (what, wanted), got in zip(asdict(expected).items(), asdict(found).values(), strict=True):
-        if wanted != got:
-            yield f"has {what} {got:,} instead of {wanted:,}"
+def _differences(expected: TableContents, actual: TableContents) -> Iterator[str]:
+    pairs = zip(asdict(expected).items(), asdict(actual).values(), strict=True)
+    for (name, expected_value), actual_value in pairs:
+        if expected_value != actual_value:
+            yield f"has {name} {actual_value:,} instead of {expected_value:,}"

@@ -17,17 +17,8 @@ from pipeline.aws.athena import QueryResult
 from pipeline.ledger.batch import Run
 from pipeline.notifications.emails import Email
 from pipeline.notifications.text_table import TableColumn, text_table
+from pipeline.publication.questions import QUESTIONS, TOTALS
 
-# The columns of each answer that fit a phone's width, and what each table is called.
-_TABLES = {
-    "best_locations": (
-        "Locations with the most revenue",
-        ("location_name", "city", "revenue", "rentals"),
-    ),
-    "vehicle_types": ("Vehicle types", ("vehicle_type", "rentals", "revenue")),
-    "top_users": ("Users who spent the most", ("user_id", "spending", "rentals")),
-    "last_days": ("Last days", ("day", "rentals", "revenue")),
-}
 _LONGEST_TABLE = 20
 _LONGEST_WARNING = 300
 
@@ -71,15 +62,17 @@ def _what_readers_see(shown_instead: str | None) -> str:
 
 
 def _answer_sections(answers: Mapping[str, QueryResult]) -> Iterator[str]:
-    totals = answers["totals"]
+    totals = answers[TOTALS.name]
     upright = [
         (_words(column.name), _text(value, column.is_number))
         for row in totals.rows
         for column, value in zip(totals.columns, row, strict=True)
     ]
     yield text_table([TableColumn(""), TableColumn("", is_number=True)], upright)
-    for name, (title, kept) in _TABLES.items():
-        yield f"{title}\n\n{_answer_table(answers[name], kept)}"
+    for question in QUESTIONS:
+        if question is not TOTALS:
+            table = _answer_table(answers[question.name], question.email_columns)
+            yield f"{question.title}\n\n{table}"
 
 
 def _answer_table(answer: QueryResult, kept: tuple[str, ...]) -> str:
@@ -117,9 +110,9 @@ def _cut_table(columns: list[TableColumn], rows: list[list[str]]) -> str:
 
 def _file_warnings(run: Run) -> Iterator[str]:
     lines = [
-        textwrap.shorten(f"{file['key']}: {warning}", _LONGEST_WARNING, placeholder="...")
+        textwrap.shorten(f"{file.key}: {warning}", _LONGEST_WARNING, placeholder="...")
         for file in run.files
-        for warning in file["warnings"]
+        for warning in file.warnings
     ]
     if lines:
         yield "About the files\n\n" + "\n".join(lines[:_LONGEST_TABLE])

@@ -1,101 +1,130 @@
-"""What can be found out about a failed run: its cluster, the steps that failed, the jobs' words."""
+"""What can be found out about a failed run: its cluster, its failed steps, and their logs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_result, stop_before_delay, wait_fixed
 
-from pipeline.aws.clients import error_code
+from pipeline.aws.clients import AwsClients, error_code
 from pipeline.aws.emr_clusters import Cluster, describe_cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail, list_failed_steps, read_log_tail
 from pipeline.errors import InvalidPointerError
 from pipeline.publication.pointer import published_run_id
 
-_LOOK_EVERY_SECONDS = 10
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_POLL_SECONDS = 10
 
 
 @dataclass
 class FailureDetails:
-    """What was found; `gaps` says in words what was not.
+    """What was found out about a failed run.
 
-    `words` has an entry for each failed step whose log is there, by the step's id; `awaited` are
-    the steps whose log may come, or grow, in a while.
+    Attributes:
+        cluster: The cluster of the run.
+        steps: The steps that failed or were canceled.
+        log_tails: The end of each available log, by step ID.
+        incomplete_logs: The steps whose log may appear or grow in a while.
+        gaps: Sentences about what could not be read.
     """
 
     cluster: Cluster | None = None
     steps: list[FailedStep] = field(default_factory=list)
-    words: dict[str, LogTail] = field(default_factory=dict)
-    awaited: list[FailedStep] = field(default_factory=list)
+    log_tails: dict[str, LogTail] = field(default_factory=dict)
+    incomplete_logs: list[FailedStep] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
 
     @property
     def is_input_error(self) -> bool:
-        """Whether a job ended because of its input."""
-        return any(words.is_input_error for words in self.words.values())
+        """Whether a job failed because of its input."""
+        return any(tail.is_input_error for tail in self.log_tails.values())
 
     @contextmanager
-    def looking_at(self, what: str) -> Iterator[None]:
-        """Go on without what AWS does not tell: the mail matters more than its details."""
+    def record_gap(self, subject: str) -> Iterator[None]:
+        """Continue after an error of AWS: the email is more important than its details.
+
+        Args:
+            subject: What is being read, as the beginning of a sentence.
+        """
         try:
             yield
         except ClientError as error:
-            self.gaps.append(f"{what} could not be read ({error_code(error)}).")
+            self.gaps.append(f"{subject} could not be read ({error_code(error)}).")
         except (BotoCoreError, InvalidPointerError) as error:
-            self.gaps.append(f"{what} could not be read ({type(error).__name__}).")
+            self.gaps.append(f"{subject} could not be read ({type(error).__name__}).")
 
-    def describe_published_run(self, bucket: str, run_id: str) -> str:
-        """A sentence on what became of the published tables; empty, and a gap, if it is unknown."""
-        with self.looking_at("Which run readers see"):
-            shown = published_run_id(bucket)
-            if shown == run_id:
+    def describe_published_run(self, s3: S3Client, bucket: str, run_id: str) -> str:
+        """Return a sentence about the published tables. If they are unknown, record a gap.
+
+        Args:
+            s3: The client of S3.
+            bucket: Name of the data bucket.
+            run_id: ID of the failed run.
+
+        Returns:
+            The sentence. Empty if the published run is unknown.
+        """
+        with self.record_gap("The published run"):
+            published = published_run_id(s3, bucket)
+            if published == run_id:
                 return (
                     "It failed after its results were ready: the pointer names this run already, so"
                     " readers may see its tables."
                 )
-            if shown is None:
+            if published is None:
                 return "Nothing was published, and no earlier run was either."
-            return f"Nothing was published: readers still see the run {shown}."
+            return f"Nothing was published: readers still see the run {published}."
         return ""
 
 
-def collect_failure_details(bucket: str, cluster_id: str, patience: float) -> FailureDetails:
-    """Look at the cluster until the logs of its failed steps are there, so many seconds at most.
+def collect_failure_details(
+    aws: AwsClients, bucket: str, cluster_id: str, timeout_seconds: float
+) -> FailureDetails:
+    """Read the details of a failure, and wait until the logs of the failed steps are available.
 
-    EMR puts logs into the bucket every five minutes and when the cluster ends, so they come late.
+    EMR stores logs in the bucket every five minutes and when the cluster terminates.
+
+    Args:
+        aws: The AWS clients.
+        bucket: Name of the data bucket.
+        cluster_id: ID of the cluster of the run.
+        timeout_seconds: Longest time to wait for the logs.
     """
-    evidence: FailureDetails = Retrying(
-        retry=retry_if_result(lambda found: bool(found.awaited)),
-        wait=wait_fixed(_LOOK_EVERY_SECONDS),
-        stop=stop_before_delay(patience),
+    details: FailureDetails = Retrying(
+        retry=retry_if_result(lambda result: bool(result.incomplete_logs)),
+        wait=wait_fixed(_POLL_SECONDS),
+        stop=stop_before_delay(timeout_seconds),
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )(_look, bucket, cluster_id)
-    return evidence
+    )(_read_details, aws, bucket, cluster_id)
+    return details
 
 
-def _look(bucket: str, cluster_id: str) -> FailureDetails:
-    found = FailureDetails()
-    with found.looking_at(f"The cluster {cluster_id}"):
-        found.cluster = describe_cluster(cluster_id)
-    with found.looking_at(f"The steps of the cluster {cluster_id}"):
-        found.steps = list_failed_steps(cluster_id)
-    for step in found.steps:
-        # One that was cancelled did nothing wrong, and may have no log at all.
+def _read_details(aws: AwsClients, bucket: str, cluster_id: str) -> FailureDetails:
+    details = FailureDetails()
+    with details.record_gap(f"The cluster {cluster_id}"):
+        details.cluster = describe_cluster(aws.emr, cluster_id)
+    with details.record_gap(f"The steps of the cluster {cluster_id}"):
+        details.steps = list_failed_steps(aws.emr, cluster_id)
+    for step in details.steps:
+        # A canceled step did nothing wrong, and may have no log at all.
         if step.state == "FAILED":
-            with found.looking_at(f"The log of the step {step.name}"):
-                _look_at_log(found, bucket, step)
-    return found
+            with details.record_gap(f"The log of the step {step.name}"):
+                _read_log(aws.s3, bucket, step, details)
+    return details
 
 
-def _look_at_log(found: FailureDetails, bucket: str, step: FailedStep) -> None:
-    words = read_log_tail(bucket, step)
-    if words is not None:
-        found.words[step.step_id] = words
-    # While the cluster is up, the log may be there and lack its end.
-    is_whole = words is not None and words.exit_code is not None
-    has_ended = found.cluster is not None and not found.cluster.is_active
-    if words is None or not (is_whole or has_ended):
-        found.awaited.append(step)
+def _read_log(s3: S3Client, bucket: str, step: FailedStep, details: FailureDetails) -> None:
+    tail = read_log_tail(s3, bucket, step)
+    if tail is not None:
+        details.log_tails[step.step_id] = tail
+    # While the cluster is running, the log may exist without its last lines.
+    is_complete = tail is not None and tail.exit_code is not None
+    has_terminated = details.cluster is not None and not details.cluster.is_active
+    if tail is None or not (is_complete or has_terminated):
+        details.incomplete_logs.append(step)

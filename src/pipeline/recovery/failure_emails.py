@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from contract.layout import RAW_PREFIX
 from pipeline.aws.emr_clusters import Cluster
@@ -16,90 +17,114 @@ _RERUN = re.compile(r"(?P<run>.+-[0-9a-f]{20})-(?P<number>\d+)")
 _HEADLINES = {"ABORTED": "stopped", "TIMED_OUT": "timed out"}
 
 
-def run_ended_key(run_id: str) -> str:
-    """The mail's cause: one for every way to hear of the run's end, so that one mail goes out."""
-    return f"ended {run_id}"
+@dataclass(frozen=True)
+class RunContext:
+    """What an email about a run without results needs besides the failure.
+
+    Attributes:
+        run_id: ID of the run.
+        batch: Prefix of the batch. None if unknown.
+        state_machine_arn: ARN of the state machine.
+        bucket: Name of the data bucket.
+    """
+
+    run_id: str
+    batch: str | None
+    state_machine_arn: str
+    bucket: str
+
+    @property
+    def execution_arn(self) -> str:
+        """ARN of the execution of the run."""
+        return execution_arn(self.state_machine_arn, self.run_id)
+
+    @property
+    def batch_text(self) -> str:
+        """The batch within a sentence."""
+        return f"the batch {self.batch}" if self.batch else "an unknown batch"
+
+    @property
+    def label(self) -> str:
+        """The batch name, such as `2026-11` for `raw/2026-11/`, or else the run ID."""
+        return self.batch.strip("/").rpartition("/")[2] if self.batch else self.run_id
 
 
 def failed_run_email(
-    run_id: str,
-    batch: str | None,
-    state_machine_arn: str,
-    failure: Failure,
-    evidence: FailureDetails,
-    bucket: str,
-    published: str,
+    run: RunContext, failure: Failure, details: FailureDetails, published: str
 ) -> Email:
-    """What the state machine caught, and what was found out; `published` is a sentence or empty."""
-    jobs = ", ".join(step.name for step in evidence.steps if step.state == "FAILED")
+    """Return the email about a failure that the state machine caught.
+
+    Args:
+        run: The failed run.
+        failure: What the state machine caught.
+        details: What was found out about the failure.
+        published: A sentence about the published tables, or an empty text.
+    """
+    jobs = ", ".join(step.name for step in details.steps if step.state == "FAILED")
     where = f"{failure.state}: {jobs}" if jobs else failure.state
     paragraphs = [
-        f"The run {run_id} of {_batch(batch)} failed at {where}.",
-        _what_failed(failure, evidence),
-        *(_step(step, evidence.words.get(step.step_id), bucket) for step in evidence.steps),
-        *evidence.gaps,
+        f"The run {run.run_id} of {run.batch_text} failed at {where}.",
+        _what_failed(failure, details),
+        *(_step(step, details.log_tails.get(step.step_id), run.bucket) for step in details.steps),
+        *details.gaps,
         published,
-        _cluster_of(evidence.cluster),
+        _cluster_of(details.cluster),
     ]
-    is_of_data = failure.is_of_data or evidence.is_input_error
-    return _mail(
-        f"Rental KPIs failed: {_label(run_id, batch)} ({where})",
-        paragraphs,
-        _what_to_do(run_id, batch, state_machine_arn, is_of_data=is_of_data),
-        execution_arn(state_machine_arn, run_id),
+    is_data_error = failure.is_of_data or details.is_input_error
+    return _create_email(
+        f"Rental KPIs failed: {run.label} ({where})", paragraphs, run, is_data_error=is_data_error
     )
 
 
 def ended_run_email(
-    execution: Execution,
-    batch: str | None,
-    state_machine_arn: str,
-    failure: Failure,
-    cluster: str,
-    published: str,
+    run: RunContext, execution: Execution, failure: Failure, cluster: str, published: str
 ) -> Email:
-    """An execution that could not say by itself why it ended; `cluster` is a sentence on its own.
+    """Return the email about an execution that could not report its own end.
 
-    The watchdog sends this; of the steps it knows nothing.
+    The watchdog sends it. It does not look at the steps of the run.
+
+    Args:
+        run: The run of the execution.
+        execution: The execution.
+        failure: Why the execution ended.
+        cluster: A sentence about the cluster.
+        published: A sentence about the published tables, or an empty text.
     """
     headline = _HEADLINES.get(execution.status, "failed")
     where = f" ({failure.state})" if failure.state else ""
     paragraphs = [
-        f"The run {execution.run_id} of {_batch(batch)} ended without results: {headline}{where}.",
+        f"The run {run.run_id} of {run.batch_text} ended without results: {headline}{where}.",
         failure.message,
         published,
         cluster,
     ]
-    return _mail(
-        f"Rental KPIs {headline}: {_label(execution.run_id, batch)}{where}",
+    return _create_email(
+        f"Rental KPIs {headline}: {run.label}{where}",
         paragraphs,
-        _what_to_do(execution.run_id, batch, state_machine_arn, is_of_data=failure.is_of_data),
-        execution.arn,
+        run,
+        is_data_error=failure.is_of_data,
     )
 
 
-def _mail(subject: str, paragraphs: list[str], to_do: str, arn: str) -> Email:
-    told = [*(text for text in paragraphs if text), to_do, f"The execution: {console_link(arn)}"]
-    return Email(subject, "\n\n".join(told) + "\n")
+def _create_email(
+    subject: str, paragraphs: list[str], run: RunContext, *, is_data_error: bool
+) -> Email:
+    texts = [
+        *(text for text in paragraphs if text),
+        _what_to_do(run, is_data_error=is_data_error),
+        f"The execution: {console_link(run.execution_arn)}",
+    ]
+    return Email(subject, "\n\n".join(texts) + "\n")
 
 
-def _batch(batch: str | None) -> str:
-    return f"the batch {batch}" if batch else "an unknown batch"
-
-
-def _label(run_id: str, batch: str | None) -> str:
-    """The batch as people call it: `2026-11` for `raw/2026-11/`."""
-    return batch.strip("/").rpartition("/")[2] if batch else run_id
-
-
-def _what_failed(failure: Failure, evidence: FailureDetails) -> str:
+def _what_failed(failure: Failure, details: FailureDetails) -> str:
     """The first thing to know: what the user has to mend, or what broke."""
-    for step in evidence.steps:
-        words = evidence.words.get(step.step_id)
-        if words and words.is_input_error and words.lines:
-            return f"{step.name} found something for you to mend: {words.lines[-1]}"
-    if evidence.cluster and evidence.cluster.failure_reason:
-        return f"{failure.message} The cluster failed by itself: {evidence.cluster.failure_reason}"
+    for step in details.steps:
+        tail = details.log_tails.get(step.step_id)
+        if tail and tail.is_input_error and tail.lines:
+            return f"{step.name} found something for you to mend: {tail.lines[-1]}"
+    if details.cluster and details.cluster.failure_reason:
+        return f"{failure.message} The cluster failed by itself: {details.cluster.failure_reason}"
     return failure.message
 
 
@@ -132,18 +157,20 @@ def _cluster_of(cluster: Cluster | None) -> str:
     return f"The cluster {cluster.cluster_id} was ended: {cluster.state}."
 
 
-def _what_to_do(run_id: str, batch: str | None, state_machine_arn: str, *, is_of_data: bool) -> str:
+def _what_to_do(run: RunContext, *, is_data_error: bool) -> str:
     again = (
-        f"aws stepfunctions start-execution \\\n  --state-machine-arn {state_machine_arn} \\\n"
-        f"  --name {next_run_name(run_id)} \\\n"
+        f"aws stepfunctions start-execution \\\n  --state-machine-arn {run.state_machine_arn} \\\n"
+        f"  --name {next_run_name(run.run_id)} \\\n"
         '  --input "$(aws stepfunctions describe-execution \\\n'
-        f"    --execution-arn {execution_arn(state_machine_arn, run_id)} \\\n"
+        f"    --execution-arn {run.execution_arn} \\\n"
         '    --query input --output text)"'
     )
-    drop = f"drop all four files, corrected, into {batch or RAW_PREFIX}: a new run starts by itself"
-    if is_of_data:
-        return f"To mend the data, {drop}. To run the same files again all the same:\n\n{again}"
-    return f"To run the batch again, from the same files:\n\n{again}\n\nTo run other files, {drop}."
+    upload = f"upload all four files to {run.batch or RAW_PREFIX}. A new run starts automatically."
+    if is_data_error:
+        return (
+            f"To correct the data, {upload}\n\nTo process the same files again anyway:\n\n{again}"
+        )
+    return f"To process the same files again:\n\n{again}\n\nTo process other files, {upload}"
 
 
 def next_run_name(run_id: str) -> str:

@@ -19,7 +19,7 @@ def is_overdue(batch: Batch, hours: float, now: str) -> bool:
 
 
 def incomplete_batch_email(batch: Batch) -> Email:
-    """Which files of the batch came, which are missing, and which were refused and why."""
+    """Which files of the batch came, which are missing, and which were rejected and why."""
     missing = [dataset.file for dataset in DATASETS if dataset.name not in batch.files]
     return Email(
         f"Batch incomplete: {batch.prefix} lacks {', '.join(missing)}",

@@ -1,4 +1,4 @@
-"""The watchdog's round: no cluster without a running execution, no run or batch forgotten."""
+"""The watchdog's sweep: terminate orphaned clusters, and complete what was forgotten."""
 
 from __future__ import annotations
 
@@ -7,213 +7,256 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pipeline.aws.clients import AwsClients
 from pipeline.aws.emr_clusters import describe_cluster, list_active_clusters, terminate_cluster
 from pipeline.aws.executions import Execution, execution_arn, find_execution
 from pipeline.clock import parse_utc, utc_now
 from pipeline.errors import PipelineError
-from pipeline.intake.run_starter import start_ready_runs
+from pipeline.intake.run_starter import RunStarter
 from pipeline.ledger.batch_ledger import Batch, BatchLedger
+from pipeline.ledger.keys import incomplete_batch_notification, run_failed_notification
 from pipeline.ledger.run_ledger import RunLedger
+from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
-from pipeline.notifications.subscriptions import UnconfirmedSubscription, is_confirmed
+from pipeline.notifications.subscriptions import SubscriptionLedger, has_confirmed_subscription
 from pipeline.recovery.failure_details import FailureDetails
-from pipeline.recovery.failure_emails import ended_run_email, run_ended_key
+from pipeline.recovery.failure_emails import RunContext, ended_run_email
 from pipeline.recovery.failures import failure_from_execution, published_status
 from pipeline.recovery.incomplete_batches import incomplete_batch_email, is_overdue
 
-_GONE = "GONE"
-# Step Functions tells of an execution a little after it began; one that it does not know is given
-# so much time before it is taken for gone.
-_GRACE = timedelta(minutes=15)
+_NOT_FOUND = "NOT_FOUND"
+# Step Functions lists an execution shortly after its start. An unknown execution counts as gone
+# only after this time.
+_GRACE_PERIOD = timedelta(minutes=15)
 
 
 class SweepError(PipelineError):
-    """A part of the round failed, after all of the others were done."""
+    """A part of the sweep failed. All other parts were completed."""
 
 
 @dataclass(frozen=True)
 class SweepProblem:
-    """A part of a round that failed: what was being looked after, and its cluster, run or batch."""
+    """A part of a sweep that failed.
 
-    what: str
-    about: Mapping[str, str]
+    Attributes:
+        subject: What the part was about, such as `cluster j-1`.
+        log_keys: The cluster, run, or batch, for the log.
+        error: The error.
+    """
+
+    subject: str
+    log_keys: Mapping[str, str]
     error: Exception
 
 
 @dataclass
 class SweepResult:
-    """What a round found and did.
+    """What a sweep found and did.
 
-    `clusters` are those that were ended, with their run (empty if they name none); `runs` those
-    whose end was noted or told; `started` the runs that were started; `incomplete` the batches
-    that were told of. `is_confirmed` is null if it could not be found out.
+    Attributes:
+        terminated_clusters: The run ID of each terminated cluster, by cluster ID. Empty if the
+            cluster has no run tag.
+        ended_runs: IDs of the runs whose end was recorded or reported.
+        started_runs: IDs of the runs that were started.
+        incomplete_batches: Prefixes of the batches that were reported as incomplete.
+        has_subscriber: Whether a subscription is confirmed. None if unknown.
+        is_newly_without_subscriber: Whether this sweep is the first without a confirmed
+            subscription.
+        problems: The parts that failed.
     """
 
-    clusters: dict[str, str] = field(default_factory=dict)
-    runs: list[str] = field(default_factory=list)
-    started: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
-    is_confirmed: bool | None = None
-    is_newly_unconfirmed: bool = False
+    terminated_clusters: dict[str, str] = field(default_factory=dict)
+    ended_runs: list[str] = field(default_factory=list)
+    started_runs: list[str] = field(default_factory=list)
+    incomplete_batches: list[str] = field(default_factory=list)
+    has_subscriber: bool | None = None
+    is_newly_without_subscriber: bool = False
     problems: list[SweepProblem] = field(default_factory=list)
 
     def raise_on_problems(self) -> None:
-        """PatrolError that names every part that failed, if any did."""
+        """Raise an error that names every part that failed, if any did.
+
+        Raises:
+            SweepError: A part of the sweep failed.
+        """
         if self.problems:
             raise SweepError(
-                "; ".join(f"{one.what}: {type(one.error).__name__}" for one in self.problems)
+                "; ".join(f"{part.subject}: {type(part.error).__name__}" for part in self.problems)
             )
 
 
+@dataclass(frozen=True)
+class PipelineContext:
+    """The deployed pipeline that the watchdog supervises.
+
+    Attributes:
+        stack: Name of the stack.
+        bucket: Name of the data bucket.
+        state_machine_arn: ARN of the state machine.
+        topic_arn: ARN of the topic for emails.
+        ledger: The ledger's table.
+        ledger_retention: Time until an item of a run expires.
+        incomplete_batch_hours: Hours after which an incomplete batch is reported.
+    """
+
+    stack: str
+    bucket: str
+    state_machine_arn: str
+    topic_arn: str
+    ledger: LedgerTable
+    ledger_retention: timedelta
+    incomplete_batch_hours: float
+
+
 class Watchdog:
-    """One round. Each part, and each thing in it, is looked at whatever became of the others."""
+    """One sweep. An error in one part, or about one item, does not stop the others."""
 
     def __init__(
-        self,
-        stack: str,
-        bucket: str,
-        state_machine_arn: str,
-        topic_arn: str,
-        ledger_table: str,
-        mailer: EmailSender,
-        incomplete_batch_hours: float,
+        self, aws: AwsClients, pipeline: PipelineContext, email_sender: EmailSender
     ) -> None:
-        self._stack = stack
-        self._bucket = bucket
-        self._state_machine_arn = state_machine_arn
-        self._topic_arn = topic_arn
-        self._ledger = BatchLedger(ledger_table)
-        self._runs = RunLedger(ledger_table)
-        self._unconfirmed = UnconfirmedSubscription(ledger_table)
-        self._mailer = mailer
-        self._incomplete_after_hours = incomplete_batch_hours
-        self._known: dict[str, Execution | None] = {}
-        self._found = SweepResult()
-        self._knows_clusters = False
+        self._aws = aws
+        self._pipeline = pipeline
+        self._email_sender = email_sender
+        self._batches = BatchLedger(pipeline.ledger)
+        self._runs = RunLedger(pipeline.ledger, pipeline.ledger_retention)
+        self._subscription = SubscriptionLedger(pipeline.ledger)
+        self._known_executions: dict[str, Execution | None] = {}
+        self._result = SweepResult()
+        self._has_checked_clusters = False
 
-    def sweep(self, told: Execution | None = None) -> SweepResult:
-        """Look after everything; `told` is an execution whose end an event has announced."""
-        if told:
-            # DescribeExecution may be a little behind its own event.
-            self._known[told.run_id] = told
-        with self._going_on("clusters"):
-            self._end_leaked_clusters()
-        self._knows_clusters = not self._found.problems
-        with self._going_on("runs"):
-            self._settle_ended_runs(told)
-        with self._going_on("batches"):
-            self._look_after_batches()
-        with self._going_on("subscription"):
-            self._look_after_subscription()
-        return self._found
+    def sweep(self, ended: Execution | None = None) -> SweepResult:
+        """Check everything once.
+
+        Args:
+            ended: An execution whose end an event has announced.
+        """
+        if ended:
+            # DescribeExecution may still return the state before the event.
+            self._known_executions[ended.run_id] = ended
+        with self._record_problem("clusters"):
+            self._terminate_orphaned_clusters()
+        self._has_checked_clusters = not self._result.problems
+        with self._record_problem("runs"):
+            self._record_ended_runs(ended)
+        with self._record_problem("batches"):
+            self._check_batches()
+        with self._record_problem("subscription"):
+            self._check_subscription()
+        return self._result
 
     @contextmanager
-    def _going_on(self, what: str, **about: str) -> Iterator[None]:
+    def _record_problem(self, subject: str, **log_keys: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - kept, and raised when the round is done
-            self._found.problems.append(SweepProblem(what, about, error))
+        except Exception as error:  # noqa: BLE001 - recorded, and raised after the sweep
+            self._result.problems.append(SweepProblem(subject, log_keys, error))
 
-    def _execution(self, run_id: str) -> Execution | None:
-        if run_id not in self._known:
-            arn = execution_arn(self._state_machine_arn, run_id)
-            self._known[run_id] = find_execution(arn)
-        return self._known[run_id]
+    def _get_execution(self, run_id: str) -> Execution | None:
+        if run_id not in self._known_executions:
+            arn = execution_arn(self._pipeline.state_machine_arn, run_id)
+            self._known_executions[run_id] = find_execution(self._aws.stepfunctions, arn)
+        return self._known_executions[run_id]
 
-    def _end_leaked_clusters(self) -> None:
-        # The list is complete before any execution is looked at: what was made after it is not on
-        # it, and what is on it was made by an execution that had begun.
-        for cluster_id in list(list_active_clusters()):
-            with self._going_on(f"cluster {cluster_id}", cluster=cluster_id):
-                self._end_if_leaked(cluster_id)
+    def _terminate_orphaned_clusters(self) -> None:
+        # The list is complete before any execution is checked: it contains no cluster that was
+        # created later, and each cluster on it belongs to an execution that had started.
+        for cluster_id in list(list_active_clusters(self._aws.emr)):
+            with self._record_problem(f"cluster {cluster_id}", cluster_id=cluster_id):
+                self._terminate_if_orphaned(cluster_id)
 
-    def _end_if_leaked(self, cluster_id: str) -> None:
-        cluster = describe_cluster(cluster_id)
-        if cluster.tags.get("stack") != self._stack or not cluster.is_active:
+    def _terminate_if_orphaned(self, cluster_id: str) -> None:
+        cluster = describe_cluster(self._aws.emr, cluster_id)
+        if cluster.tags.get("stack") != self._pipeline.stack or not cluster.is_active:
             return
         run_id = cluster.tags.get("run", "")
-        execution = self._execution(run_id) if run_id else None
+        execution = self._get_execution(run_id) if run_id else None
         if execution is None and _is_recent(cluster.created_at):
             return
         if execution is None or execution.has_ended:
-            terminate_cluster(cluster_id)
-            self._found.clusters[cluster_id] = run_id
+            terminate_cluster(self._aws.emr, cluster_id)
+            self._result.terminated_clusters[cluster_id] = run_id
 
-    def _settle_ended_runs(self, told: Execution | None) -> None:
-        if told:
-            with self._going_on(f"run {told.run_id}", run=told.run_id):
-                self._settle(told, "")
-        for run in self._runs.running():
-            with self._going_on(f"run {run.run_id}", run=run.run_id, batch=run.batch):
-                execution = self._execution(run.run_id)
+    def _record_ended_runs(self, ended: Execution | None) -> None:
+        if ended:
+            with self._record_problem(f"run {ended.run_id}", run_id=ended.run_id):
+                self._record_end(ended, "")
+        for run in self._runs.list_running():
+            with self._record_problem(f"run {run.run_id}", run_id=run.run_id, batch=run.batch):
+                execution = self._get_execution(run.run_id)
                 if execution or not _is_recent(run.started_at):
-                    self._settle(execution or self._gone(run.run_id), run.batch)
+                    self._record_end(execution or self._missing_execution(run.run_id), run.batch)
 
-    def _gone(self, run_id: str) -> Execution:
-        arn = execution_arn(self._state_machine_arn, run_id)
-        words = "Step Functions does not know the execution any more."
-        return Execution(arn, run_id, _GONE, "", words, {}, {})
+    def _missing_execution(self, run_id: str) -> Execution:
+        arn = execution_arn(self._pipeline.state_machine_arn, run_id)
+        cause = "Step Functions does not know the execution any more."
+        return Execution(arn, run_id, _NOT_FOUND, "", cause, {}, {})
 
-    def _settle(self, execution: Execution, noted_batch: str) -> None:
-        """Note, and tell once, the end of an execution that could not do so itself."""
-        if not execution.has_ended and execution.status != _GONE:
+    def _record_end(self, execution: Execution, recorded_batch: str) -> None:
+        """Record and report, once, the end of an execution that could not do so itself."""
+        if not execution.has_ended and execution.status != _NOT_FOUND:
             return
         status = published_status(execution)
         if status:
             if self._runs.record_published(execution.run_id, status, utc_now()):
-                self._found.runs.append(execution.run_id)
+                self._result.ended_runs.append(execution.run_id)
             return
-        # The mail first: if it fails the run still stands as running, and the next round tells it.
-        was_sent = self._tell_end(execution, execution.input.get("batch") or noted_batch)
+        # The email first: if it fails, the run stays recorded as running for the next sweep.
+        batch = execution.input.get("batch") or recorded_batch
+        email_sent = self._send_failure_email(execution, batch)
         reason = failure_from_execution(execution).message
-        was_noted = self._runs.record_failed(execution, reason, utc_now())
-        if was_sent or was_noted:
-            self._found.runs.append(execution.run_id)
+        is_newly_recorded = self._runs.record_failed(execution, reason, utc_now())
+        if email_sent or is_newly_recorded:
+            self._result.ended_runs.append(execution.run_id)
 
-    def _tell_end(self, execution: Execution, batch: str) -> bool:
-        evidence = FailureDetails()
-        published = evidence.describe_published_run(self._bucket, execution.run_id)
-        mail = ended_run_email(
+    def _send_failure_email(self, execution: Execution, batch: str) -> bool:
+        run_id, bucket = execution.run_id, self._pipeline.bucket
+        details = FailureDetails()
+        published = details.describe_published_run(self._aws.s3, bucket, run_id)
+        email = ended_run_email(
+            RunContext(run_id, batch, self._pipeline.state_machine_arn, bucket),
             execution,
-            batch,
-            self._state_machine_arn,
             failure_from_execution(execution),
-            self._what_of_cluster(execution.run_id),
-            " ".join([published, *evidence.gaps]).strip(),
+            self._describe_cluster_of(run_id),
+            " ".join([published, *details.gaps]).strip(),
         )
-        return self._mailer.send_once(run_ended_key(execution.run_id), mail)
+        return self._email_sender.send_once(run_failed_notification(run_id), email)
 
-    def _what_of_cluster(self, run_id: str) -> str:
-        its_own = [cluster for cluster, run in self._found.clusters.items() if run == run_id]
-        if its_own:
-            return f"Its cluster {', '.join(its_own)} was still up, and was told to end."
-        if not self._knows_clusters:
-            return "Whether a cluster of it is still up could not be found out; it is tried again."
-        return "No cluster of it is up."
+    def _describe_cluster_of(self, run_id: str) -> str:
+        clusters = [
+            cluster for cluster, run in self._result.terminated_clusters.items() if run == run_id
+        ]
+        if clusters:
+            return f"Its cluster {', '.join(clusters)} was still running and is being terminated."
+        if not self._has_checked_clusters:
+            return "Whether its cluster is still running is unknown: the watchdog will check again."
+        return "It has no running cluster."
 
-    def _look_after_batches(self) -> None:
-        for batch in self._ledger.batches():
-            with self._going_on(f"batch {batch.prefix}", batch=batch.prefix):
-                self._look_after(batch)
+    def _check_batches(self) -> None:
+        for batch in self._batches.list_batches():
+            with self._record_problem(f"batch {batch.prefix}", batch=batch.prefix):
+                self._check_batch(batch)
 
-    def _look_after(self, batch: Batch) -> None:
-        now = utc_now()
+    def _check_batch(self, batch: Batch) -> None:
         if batch.is_complete or batch.claimed:
-            self._found.started += start_ready_runs(
-                self._ledger, batch.prefix, self._state_machine_arn, now
+            run_starter = RunStarter(
+                self._aws.stepfunctions, self._pipeline.state_machine_arn, self._batches
             )
-        if is_overdue(batch, self._incomplete_after_hours, now):
-            cause = f"incomplete {batch.prefix} {batch.waiting_since}"
-            if self._mailer.send_once(cause, incomplete_batch_email(batch)):
-                self._found.incomplete.append(batch.prefix)
+            self._result.started_runs += run_starter.start_ready_runs(batch.prefix)
+        if batch.waiting_since is None:
+            return
+        if is_overdue(batch, self._pipeline.incomplete_batch_hours, utc_now()):
+            notification = incomplete_batch_notification(batch.prefix, batch.waiting_since)
+            if self._email_sender.send_once(notification, incomplete_batch_email(batch)):
+                self._result.incomplete_batches.append(batch.prefix)
 
-    def _look_after_subscription(self) -> None:
-        self._found.is_confirmed = is_confirmed(self._topic_arn)
-        if self._found.is_confirmed:
-            self._unconfirmed.end()
+    def _check_subscription(self) -> None:
+        topic_arn = self._pipeline.topic_arn
+        self._result.has_subscriber = has_confirmed_subscription(self._aws.sns, topic_arn)
+        if self._result.has_subscriber:
+            self._subscription.record_confirmed()
         else:
-            self._found.is_newly_unconfirmed = self._unconfirmed.begin(utc_now())
+            self._result.is_newly_without_subscriber = self._subscription.record_missing(utc_now())
 
 
-def _is_recent(since: str) -> bool:
-    return bool(since) and parse_utc(utc_now()) - parse_utc(since) < _GRACE
+def _is_recent(time: str) -> bool:
+    return bool(time) and parse_utc(utc_now()) - parse_utc(time) < _GRACE_PERIOD

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from contract.layout import JOBS_ZIP, scripts_prefix
-from pipeline.aws.clients import client, error_code
+from pipeline.aws.clients import error_code
 from pipeline.errors import PipelineError
 from pipeline.release.spark_package import ENTRY_POINTS, spark_package
 
 if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 MANIFEST = "manifest.json"
@@ -50,7 +51,7 @@ def release_of(files: Mapping[str, bytes]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:_RELEASE_LETTERS]
 
 
-def install(bucket: str, owner: ReleaseOwner) -> str:
+def install(s3: S3Client, bucket: str, owner: ReleaseOwner) -> str:
     """Put the scripts into the bucket; the release. Once more changes nothing.
 
     Earlier releases stay, for the executions that run them and for a way back.
@@ -58,24 +59,24 @@ def install(bucket: str, owner: ReleaseOwner) -> str:
     files = release_files()
     release = release_of(files)
     manifest = {**asdict(owner), "release": release, "files": sorted(files)}
-    # First, so that whatever an end half way leaves behind is known to be the owner's.
-    _put(bucket, f"{scripts_prefix(release)}/{MANIFEST}", json.dumps(manifest, indent=2).encode())
-    for name, content in files.items():
-        _put(bucket, f"{scripts_prefix(release)}/{name}", content)
+    # The manifest first, so that files of an interrupted installation are known to be the owner's.
+    contents = {MANIFEST: json.dumps(manifest, indent=2).encode(), **files}
+    for name, content in contents.items():
+        s3.put_object(Bucket=bucket, Key=f"{scripts_prefix(release)}/{name}", Body=content)
     return release
 
 
-def remove(bucket: str, owner: ReleaseOwner) -> int:
+def remove(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
     """Remove every version of what the owner's manifests name; the number of releases.
 
     Nothing else below `emr-scripts/` is touched. A bucket that is gone has nothing to remove.
     NotRemovedError names what S3 refused; the manifest stays then, so that it can be tried again.
     """
     try:
-        owned = list(_manifests_of(bucket, owner))
+        owned = list(_manifests_of(s3, bucket, owner))
         for folder, manifest in owned:
-            _remove_versions(bucket, folder, {f"{folder}/{name}" for name in manifest["files"]})
-            _remove_versions(bucket, folder, {f"{folder}/{MANIFEST}"})
+            _remove_versions(s3, bucket, folder, {f"{folder}/{name}" for name in manifest["files"]})
+            _remove_versions(s3, bucket, folder, {f"{folder}/{MANIFEST}"})
     except ClientError as error:
         if error_code(error) == "NoSuchBucket":
             return 0
@@ -83,19 +84,17 @@ def remove(bucket: str, owner: ReleaseOwner) -> int:
     return len(owned)
 
 
-def _put(bucket: str, key: str, content: bytes) -> None:
-    client("s3").put_object(Bucket=bucket, Key=key, Body=content)
-
-
-def _manifests_of(bucket: str, owner: ReleaseOwner) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Folder and manifest of each release that the owner has installed."""
-    pages = client("s3").get_paginator("list_objects_v2")
+def _manifests_of(
+    s3: S3Client, bucket: str, owner: ReleaseOwner
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield folder and manifest of each release that the owner has installed."""
+    pages = s3.get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=_ALL_RELEASES):
         for found in page.get("Contents", []):
             folder, _, name = found["Key"].rpartition("/")
             if name != MANIFEST:
                 continue
-            content = client("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+            content = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
             manifest = _read_manifest(content)
             if all(manifest.get(name) == value for name, value in asdict(owner).items()):
                 yield folder, manifest
@@ -110,9 +109,9 @@ def _read_manifest(content: bytes) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _remove_versions(bucket: str, folder: str, keys: set[str]) -> None:
+def _remove_versions(s3: S3Client, bucket: str, folder: str, keys: set[str]) -> None:
     """Remove all versions and delete markers of the keys, which lie in the folder."""
-    pages = client("s3").get_paginator("list_object_versions")
+    pages = s3.get_paginator("list_object_versions")
     versions: list[ObjectIdentifierTypeDef] = [
         {"Key": version["Key"], "VersionId": version["VersionId"]}
         for page in pages.paginate(Bucket=bucket, Prefix=f"{folder}/")
@@ -121,7 +120,7 @@ def _remove_versions(bucket: str, folder: str, keys: set[str]) -> None:
     ]
     for start in range(0, len(versions), _MOST_DELETED_AT_ONCE):
         some = versions[start : start + _MOST_DELETED_AT_ONCE]
-        answer = client("s3").delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
         if refused := answer.get("Errors"):
             named = ", ".join(f"{error['Key']} ({error['Code']})" for error in refused)
             raise ScriptRemovalError(f"not removed: {named}")

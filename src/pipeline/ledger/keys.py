@@ -1,0 +1,72 @@
+"""Keys of the items in the ledger, and the attribute that lets items expire.
+
+`docs/ledger.md` shows an example of each item.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+EXPIRATION = "expiration"
+"""The attribute that the table's time to live reads: seconds since 1970."""
+
+BATCH_PREFIX = "batch/"
+RUN_PREFIX = "run/"
+POINTER = "pointer"
+SUBSCRIPTION = "subscription"
+NOTIFICATION_PREFIX = "mail"
+"""Powertools' idempotency stores a notification as `mail#<digest of the notification key>`."""
+
+
+def batch_key(prefix: str) -> str:
+    """Return the key of a batch, such as `batch/raw/2026-11/`."""
+    return f"{BATCH_PREFIX}{prefix}"
+
+
+def run_key(run_id: str) -> str:
+    """Return the key of a run."""
+    return f"{RUN_PREFIX}{run_id}"
+
+
+def expiration_time(now: datetime, retention: timedelta) -> int:
+    """Return the expiration of an item that is written now, in seconds since 1970."""
+    return int((now + retention).timestamp())
+
+
+# The texts of the notification keys must not change: a notification that was sent under the old key
+# would be sent again under the new one.
+
+
+def run_published_notification(run_id: str) -> str:
+    """Return the notification key of a published or superseded run."""
+    return f"published {run_id}"
+
+
+def run_failed_notification(run_id: str) -> str:
+    """Return the notification key of a run without results, however its end was noticed."""
+    return f"ended {run_id}"
+
+
+def rejected_upload_notification(key: str, version_id: str) -> str:
+    """Return the notification key of an upload that failed its file check."""
+    return f"refused {key} {version_id}"
+
+
+def unreadable_upload_notification(key: str, version_id: str) -> str:
+    """Return the notification key of an upload that cannot be read."""
+    return f"unreadable {key} {version_id}"
+
+
+def unknown_name_notification(folder: str, hour: str) -> str:
+    """Return the notification key of all files with unknown names in a folder within an hour.
+
+    Args:
+        folder: The prefix that the files have in common.
+        hour: The hour of the upload, such as `2026-11-24T08`.
+    """
+    return f"unknown {folder} {hour}"
+
+
+def incomplete_batch_notification(prefix: str, waiting_since: str) -> str:
+    """Return the notification key of an incomplete batch."""
+    return f"incomplete {prefix} {waiting_since}"

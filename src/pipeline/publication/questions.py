@@ -1,0 +1,57 @@
+"""The questions that the report of a run answers: one file of `sql/` each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from contract.kpi_tables import (
+    DAILY_METRICS,
+    LOCATION_METRICS,
+    TRANSACTION_METRICS,
+    USER_METRICS,
+    VEHICLE_METRICS,
+    KpiTable,
+)
+
+# Defined here, not in `catalog`, so that it can be read without any AWS package.
+SQL_FOLDER = Path(__file__).resolve().parent / "sql"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a run.
+
+    Attributes:
+        name: Name of its file in `sql/`, and of its answer.
+        title: Title of the answer.
+        table: The KPI table that the query reads.
+        email_columns: Columns of the answer that the email shows. They fit the width of a phone.
+            Empty for the totals, which the email shows as one line per column.
+    """
+
+    name: str
+    title: str
+    table: KpiTable
+    email_columns: tuple[str, ...] = ()
+
+
+TOTALS = Question("totals", "Totals", TRANSACTION_METRICS)
+
+QUESTIONS = (
+    TOTALS,
+    Question(
+        "top_locations",
+        "Locations with the most revenue",
+        LOCATION_METRICS,
+        ("location_name", "city", "revenue", "rentals"),
+    ),
+    Question(
+        "vehicle_types", "Vehicle types", VEHICLE_METRICS, ("vehicle_type", "rentals", "revenue")
+    ),
+    Question(
+        "top_users", "Users who spent the most", USER_METRICS, ("user_id", "spending", "rentals")
+    ),
+    Question("recent_days", "Last days", DAILY_METRICS, ("day", "rentals", "revenue")),
+)
+"""All questions, in the order in which their answers are shown."""
