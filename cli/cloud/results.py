@@ -21,7 +21,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from cli.cloud.emails import show_emails
 from cli.cloud.target import shorten_path
 from cli.summary import show_answers, show_counts
-from contract.layout import TRANSFORMATION_JOB, job_report_key
+from contract.layout import CLUSTER_LOGS_PREFIX, TRANSFORMATION_JOB, job_report_key
 from local.cloud import Cloud
 from local.mailbox import Email, read_emails
 from pipeline.aws.athena import QueryResult, QueryRunner
@@ -32,7 +32,7 @@ from pipeline.recovery.failures import failure_from_execution
 _EMAIL_TIMEOUT = 30.0  # seconds; the email about an aborted execution arrives a little later
 _QUERY_TIMEOUT_MS = 300_000
 _LOG_LINES = 15
-_LOG_FOLDER_URI = re.compile(r"s3://([^/\s]+)/(logs/emr/\S+/)")
+_LOG_FOLDER_URI = re.compile(rf"s3://([^/\s]+)/({re.escape(CLUSTER_LOGS_PREFIX)}\S+/)")
 # EMR writes the job's own messages to stdout, and Spark's with the exit code to stderr.
 _LOG_FILES = ("stdout.gz", "stderr.gz")
 

@@ -10,6 +10,7 @@ from contract.kpi_tables import KpiTable
 
 RAW_PREFIX = "raw/"
 PUBLISHED_RUNS_PREFIX = "published_runs/"
+CLUSTER_LOGS_PREFIX = "logs/emr/"
 TRANSFORMATION_JOB = "transformation"
 KPI_JOB = "kpis"
 JOBS_ZIP = "jobs.zip"
@@ -38,7 +39,12 @@ def curated_prefix(dataset: Dataset, run_id: str) -> str:
 
 def quarantine_prefix(dataset: Dataset, run_id: str) -> str:
     """Return the prefix of a run's rejected rows of a dataset."""
-    return f"quarantine/{dataset.name}/run_id={run_id}"
+    return quarantine_pattern(run_id).replace("<dataset>", dataset.name)
+
+
+def quarantine_pattern(run_id: str) -> str:
+    """Return the prefix of a run's rejected rows, with `<dataset>` in place of a dataset's name."""
+    return f"quarantine/<dataset>/run_id={run_id}"
 
 
 def kpi_prefix(table: KpiTable, run_id: str) -> str:
@@ -86,7 +92,7 @@ def run_report_key(run_id: str, name: str) -> str:
 
 def step_logs_prefix(cluster_id: str, step_id: str) -> str:
     """Return the prefix of a step's EMR logs, which is below the LogUri of the state machine."""
-    return f"logs/emr/{cluster_id}/steps/{step_id}"
+    return f"{CLUSTER_LOGS_PREFIX}{cluster_id}/steps/{step_id}"
 
 
 def scripts_prefix(release: str) -> str:

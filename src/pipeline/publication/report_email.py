@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from contract.layout import RAW_PREFIX, run_report_key
+from contract.layout import RAW_PREFIX, quarantine_pattern, run_report_key
 from contract.reports import TransformationReport
 from pipeline.aws.athena import QueryResult
 from pipeline.ledger.batch import Run
@@ -44,7 +44,7 @@ def report_email(
         *_row_sections(report),
         *_file_warnings(run),
         f"This report and its numbers: s3://{bucket}/{run_report_key(run.run_id, '')}",
-        f"Rejected rows: s3://{bucket}/quarantine/<dataset>/run_id={run.run_id}/",
+        f"Rejected rows: s3://{bucket}/{quarantine_pattern(run.run_id)}/",
     ]
     return Email(
         f"{title}{state}: {report.revenue:,} from {rentals:,} rentals",

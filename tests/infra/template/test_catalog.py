@@ -12,8 +12,7 @@ from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from contract.reports import DatasetCounts, TransformationReport
 from pipeline.publication import pointer
-from pipeline.publication.catalog import SQL_FOLDER
-from pipeline.publication.questions import QUESTIONS
+from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 from tests.infra.support.template import resource, resources
 
 CRAWLER = resource("KpiCrawler")
