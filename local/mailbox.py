@@ -1,4 +1,4 @@
-"""Read the mailbox of a local cloud, and confirm the subscriptions that SNS asks to confirm."""
+"""Read the mailbox of a local cloud, and confirm its pending SNS subscriptions."""
 
 from __future__ import annotations
 

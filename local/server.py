@@ -36,7 +36,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process receives a stop signal."""
     parser = argparse.ArgumentParser(description="Run the server of a local cloud.")
     parser.add_argument("folder", type=Path, help="folder for all files of the local cloud")
     parser.add_argument(

@@ -1,8 +1,8 @@
 """Store the emails of SNS as `.eml` files in the mailbox folder.
 
 If `LOCAL_SMTP=host:port` is set, each email is also sent to that SMTP server. As on AWS, a new
-subscription is pending: SNS sends a confirmation link to the address, and nothing else until
-somebody visits the link. Subjects that AWS rejects are rejected. Emails lack the footer in which
+subscription is pending: SNS sends a confirmation link to the address, and nothing else until the
+recipient visits the link. Subjects that AWS rejects are rejected. Emails lack the footer in which
 AWS offers to unsubscribe.
 """
 
@@ -160,7 +160,7 @@ def _check_subject(subject: str | None) -> None:
 
 
 def _confirming(subscriptions: Any) -> Any:
-    """Return a copy of MiniStack's dict of subscriptions that asks each new one to confirm."""
+    """Return a copy of MiniStack's subscriptions that requests confirmation of each new one."""
     original_class = type(subscriptions)
     if original_class.__module__ == __name__:
         return subscriptions

@@ -11,12 +11,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.publication.catalog import question_queries, row_counts
-from tests.functional.test_sql import FILES
+from pipeline.publication.questions import SQL_FOLDER
 from tests.local.support.lake import COLUMNS, DATABASE, Lake, build_parquet, get_column_types
 from tests.local.support.two_runs import OTHER_RUN, PUBLISHED_RUN, lake_with_two_runs
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("lake")
+
+SQL = {path.stem: path.read_text("utf-8") for path in SQL_FOLDER.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_questions_are_answered_for_run(lake: Lake) -> None:
 
 @pytest.mark.parametrize("name", ["totals", "top_locations", "vehicle_types", "recent_days"])
 def test_views_show_published_run(lake: Lake, name: str) -> None:
-    (_, row) = lake.query(FILES[name])
+    (_, row) = lake.query(SQL[name])
     assert "201.00" in row
 
 
@@ -85,7 +87,7 @@ def test_new_pointer_changes_all_views_at_once(lake: Lake) -> None:
 
 
 def test_quality_query_shows_published_run(lake: Lake) -> None:
-    assert lake.query(FILES["quality"]) == [
+    assert lake.query(SQL["quality"]) == [
         ("dataset", "rows_read", "accepted", "rejected", "percent_rejected", "main_reasons"),
         ("rentals", "3", "2", "1", "33.33", "missing_user_id 1"),
     ]
