@@ -119,7 +119,9 @@ def load_settings(settings: type[T]) -> T:
         loaded = typed_settings.load_settings(settings, [typed_settings.EnvLoader(prefix="")])
     except typed_settings.exceptions.InvalidSettingsError as error:
         problems = [
-            f"{name} must be of type {each.type}, but it is {os.environ[name]!r}"
+            # typed_settings replaces the names of types by the types.
+            f"{name} must be of type {getattr(each.type, '__name__', each.type)},"
+            f" but it is {os.environ[name]!r}"
             for name, each in variables.items()
             if f"option {each.name!r}" in "".join(map(str, getattr(error, "exceptions", [error])))
         ]

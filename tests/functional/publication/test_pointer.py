@@ -99,7 +99,7 @@ def _go_back(cloud: Cloud, folder: Path, run_id: str) -> None:
     for key, text in objects(cloud, "published_runs/").items():
         (folder / key).write_text(text)
     (old,) = (path.stem for path in shown.iterdir() if run_id in path.name)
-    page = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
     _, _, section = page.partition("## Roll back to an earlier run")
     commands = section.partition("```sh\n")[2].partition("```")[0]
     commands = commands.replace("s3://BUCKET", str(folder)).replace("OLD", old)

@@ -25,7 +25,7 @@ from tests.support.runs import (
     transformation_report,
 )
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 NAMES = [table.name for table in catalogue_tables(personal_data=False)]
 
 

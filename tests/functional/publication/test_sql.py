@@ -17,7 +17,7 @@ from pipeline.publication.catalog import (
 )
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER, TOTALS, Question
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(SQL_FOLDER.iterdir())}
 TEMPLATES = {"published_view", "row_counts", "single_run"}
 QUERIES = [*views(personal_data=True), row_counts("run"), *question_queries("run")]

@@ -271,7 +271,7 @@ def test_a_setting_that_is_missing_is_named(cloud: Cloud, monkeypatch: pytest.Mo
 
 
 def test_the_real_files_are_accepted(cloud: Cloud) -> None:
-    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "rentals"
+    folder = Path(__file__).resolve().parents[4] / "shared" / "data" / "rentals"
     if not folder.is_dir():
         pytest.skip("the real data are not beside the project")
     for number, file in enumerate(VALID_FILES):
