@@ -1,0 +1,73 @@
+"""The documentation: links, paths, and commands that it mentions exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from cli.__main__ import app
+
+PROJECT = Path(__file__).resolve().parents[3]
+PAGES = [
+    *sorted(PROJECT.glob("*.md")),
+    *sorted(PROJECT.glob("docs/*.md")),
+    PROJECT / ".github" / "pull_request_template.md",
+]
+FOLDERS = ("bench", "cli", "docs", "events", "local", "requirements", "sample_data", "src", "tests")
+LINK = re.compile(r"\]\((?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+INLINE_CODE = re.compile(r"`([^`\n]+)`")
+COMMAND = re.compile(r"\./run (?P<words>[a-z][^#;|&`\n]*)")
+
+for_each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix()
+)
+
+
+@for_each_page
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in LINK.finditer(CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        if link["target"].startswith("https://"):
+            continue
+        target = (page.parent / link["target"]).resolve() if link["target"] else page
+        assert target.exists(), link[0]
+        if link["anchor"]:
+            assert link["anchor"] in set(_anchors(target)), link[0]
+
+
+@for_each_page
+def test_paths_exist(page: Path) -> None:
+    text = CODE_BLOCK.sub("", page.read_text(encoding="utf-8"))
+    paths = [
+        code
+        for code in INLINE_CODE.findall(text)
+        if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./-]*", code)
+    ]
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
+
+
+@for_each_page
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for line in COMMAND.finditer(page.read_text(encoding="utf-8")):
+        command: Any = get_command(app)
+        words = line["words"].split()
+        while words and hasattr(command, "commands"):
+            names = words.pop(0).split("|")
+            assert set(names) <= set(command.commands), line[0]
+            command = command.commands[names[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
+        options = {word.rstrip(".,)") for word in words if word.startswith("--")}
+        passes_on = command.context_settings.get("ignore_unknown_options", False)
+        assert passes_on or options <= {*known, "--help"}, line[0]
+
+
+def _anchors(page: Path) -> Iterator[str]:
+    """Yield the anchors that GitHub derives from the headings of a page."""
+    for heading in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", heading.lower())
+        yield words.replace(" ", "-")
