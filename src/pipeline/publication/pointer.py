@@ -57,7 +57,7 @@ def claim_pointer(ledger: LedgerTable, run: Run) -> Pointer:
 def published_run_id(s3: S3Client, bucket: str) -> str | None:
     """The run that readers see; null if none was ever published.
 
-    UnreadablePointerError if the newest object, which people may have written, names no run.
+    InvalidPointerError if the newest object, which people may have written, names no run.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=PUBLISHED_RUNS_PREFIX

@@ -70,7 +70,7 @@ def remove(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
     """Remove every version of what the owner's manifests name; the number of releases.
 
     Nothing else below `emr-scripts/` is touched. A bucket that is gone has nothing to remove.
-    NotRemovedError names what S3 refused; the manifest stays then, so that it can be tried again.
+    ScriptRemovalError names what S3 did not remove. The manifest then stays for the next attempt.
     """
     try:
         owned = list(_manifests_of(s3, bucket, owner))

@@ -1,0 +1,57 @@
+"""The examples in docs/ledger.md have the keys and attributes of real items."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.sns.models import sns_backends
+
+from handlers.receive_upload import handler
+from pipeline.publication.pointer import Pointer
+from tests.functional.conftest import REGION, Cloud, Context
+from tests.support.broken_files import VALID_FILES
+from tests.support.ended_runs import ACCOUNT
+from tests.support.events import load_event, upload_event
+from tests.support.watchdog import run_watchdog
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
+EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", PAGE.read_text(), re.S)]
+DATASET_ATTRIBUTES = r"^(users|vehicles|locations|rentals)(?=$|_)"
+
+
+def _kind(item: dict[str, Any]) -> str:
+    return re.split("[/#]", item["id"])[0]
+
+
+def _attributes(item: dict[str, Any]) -> set[str]:
+    return {re.sub(DATASET_ATTRIBUTES, "<dataset>", name) for name in item}
+
+
+@pytest.fixture
+def items(cloud: Cloud) -> list[dict[str, Any]]:
+    """Items after an upload, a rejected upload, an aborted run, and without a subscriber."""
+    for number, file in enumerate(("users.csv", "rental_transactions.csv")):
+        content = VALID_FILES[file] if file == "users.csv" else b"x"
+        key = f"raw/2026-11/{file}"
+        handler(upload_event(key, f"0{number}", cloud.put(key, content)), Context())
+    subscriptions: Any = sns_backends[ACCOUNT][REGION].subscriptions
+    subscriptions.clear()
+    run_watchdog(load_event("status_aborted"))
+    return boto3.resource("dynamodb").Table(cloud.table).scan()["Items"]
+
+
+def test_examples_show_every_attribute(items: list[dict[str, Any]]) -> None:
+    examples = {_kind(example): _attributes(example) for example in EXAMPLES}
+    assert set(examples) == {"batch", "run", "pointer", "subscription", "mail"}
+    assert examples["pointer"] == {"id", *(field.name for field in fields(Pointer))}
+    kinds = set()
+    for item in items:
+        kinds.add(_kind(item))
+        assert _attributes(item) <= examples[_kind(item)], item["id"]
+    assert kinds == {"batch", "run", "subscription", "mail"}
