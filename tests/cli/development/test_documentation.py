@@ -66,6 +66,20 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         assert passes_on or options <= {*known, "--help"}, line[0]
 
 
+def test_path_of_the_run_id_names_existing_code() -> None:
+    page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| stage | what happens to the run ID | where |")[2].partition("\n\n")[0]
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 10
+    for _, description, where in rows:
+        files = [PROJECT / path for path in INLINE_CODE.findall(where) if not path.endswith("/")]
+        source = "".join(file.read_text(encoding="utf-8") for file in files)
+        names = [
+            re.fullmatch(r"\$?(?:\w+\.)?(\w+)", code) for code in INLINE_CODE.findall(description)
+        ]
+        assert [name[1] for name in names if name and files and name[1] not in source] == []
+
+
 def _anchors(page: Path) -> Iterator[str]:
     """Yield the anchors that GitHub derives from the headings of a page."""
     for heading in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
