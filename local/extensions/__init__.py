@@ -1,4 +1,7 @@
-"""What MiniStack lacks: one module each, which joins itself to it in its `install()`."""
+"""The extensions that add to MiniStack what the pipeline needs from AWS.
+
+Each extension is one module whose `install()` patches MiniStack.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,14 @@ EXTENSIONS = (
     "athena.api",
     "sns.mailbox",
 )
+"""The modules of the extensions, relative to this package, in the order of their installation."""
 
 
 def install() -> None:
-    """Join all additions to the emulator. Its settings have to be in the environment by now."""
+    """Install all extensions.
+
+    MiniStack reads its settings from the environment when it is imported, so set them before this
+    call.
+    """
     for name in EXTENSIONS:
         import_module(f"{__name__}.{name}").install()

@@ -13,6 +13,7 @@ from local import deployment
 from local.cloud import PROJECT_ROOT, Cloud, start, stop
 from local.mailbox import confirm_subscriptions
 from sample_data import write_sample
+from tests.local.support.emr_sandbox import EmrSandbox, create_emr_sandbox
 from tests.local.support.stack import Stack
 
 _SHARED_FIXTURES = {"cloud", "published_stack", "stack"}
@@ -62,6 +63,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Iterator[
         yield cloud
     finally:
         stop(cloud.folder)
+
+
+@pytest.fixture(scope="session")
+def sandbox(cloud: Cloud) -> EmrSandbox:
+    """Roles and a bucket for EMR clusters that do not belong to the pipeline."""
+    return create_emr_sandbox(cloud)
 
 
 @pytest.fixture(scope="session")

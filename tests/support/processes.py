@@ -1,4 +1,4 @@
-"""Processes of this machine."""
+"""The processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import sys
 
 import psutil
 
-# For a shell: sleep in a session of its own, which no signal to the shell's group reaches.
-SLEEP_APART = shlex.join(
+SLEEP_IN_NEW_SESSION = shlex.join(
     [sys.executable, "-c", "import os; os.setsid(); os.execlp('sleep', 'sleep', '600')"]
 )
+"""A shell command that sleeps in its own session, out of reach of signals to the shell's group."""
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits for its parent does not."""
+    """Return whether a process is running. A zombie is not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def process_group(leader: int) -> list[int]:
-    """The processes of the group that this one leads."""
-    return [pid for pid in psutil.pids() if is_alive(pid) and _group(pid) == leader]
+def list_process_group(leader: int) -> list[int]:
+    """Return the IDs of the running processes in the group of a leader."""
+    return [pid for pid in psutil.pids() if is_alive(pid) and _get_group(pid) == leader]
 
 
-def _group(pid: int) -> int | None:
+def _get_group(pid: int) -> int | None:
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

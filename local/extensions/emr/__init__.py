@@ -1,1 +1,1 @@
-"""EMR: the lifecycle of clusters and steps, each step a real process."""
+"""EMR: the lifecycle of clusters, and steps that run as processes."""

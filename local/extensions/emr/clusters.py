@@ -1,7 +1,7 @@
-"""EMR's clusters: what MiniStack keeps as a record comes to life, by EMR's rules.
+"""EMR clusters: gives MiniStack's records of clusters and steps a lifecycle with EMR's rules.
 
-The calls stay MiniStack's, over HTTP and with IAM; those here are asked first what EMR would
-refuse, and tell the cluster's life what is wanted of it.
+MiniStack keeps serving the API. The extension validates the requests that create, change, or
+terminate a cluster or a step, and passes them to the cluster's lifecycle.
 """
 
 from __future__ import annotations
@@ -15,32 +15,34 @@ from typing import Any
 
 from local.extensions.emr import permissions
 from local.extensions.emr.cluster_lifecycle import USER_REQUEST, ClusterLifecycle, Record, set_state
-from local.extensions.emr.instance_profiles import role_named, role_of_profile
+from local.extensions.emr.instance_profiles import get_profile_role_arn, get_role_arn
 from local.extensions.emr.steps import Step
 from local.extensions.emr.validation import (
     ValidationError,
-    check_level,
     check_new_cluster,
+    check_step_concurrency,
     check_steps,
 )
-from local.extensions.patching.clients import NotAssumableError, check_trust
+from local.extensions.patching.clients import AssumeRoleError, check_trust
 from local.extensions.patching.patches import add_entry, replace, resolve
-from local.extensions.patching.responses import Answer, accepted, refused
+from local.extensions.patching.responses import Response, error_response, success_response
 from local.extensions.patching.shutdown import on_shutdown
 
 _EMR = "ministack.services.emr"
 START_SECONDS = "LOCAL_EMR_START_SECONDS"
-_USUAL_START = 1.0
+"""Environment variable: how long a cluster takes to start, in seconds."""
 
-_lives: dict[str, ClusterLifecycle] = {}
+_DEFAULT_START_SECONDS = 1.0
+
+_lifecycles: dict[str, ClusterLifecycle] = {}
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Take the calls that begin, change or end a cluster or a step."""
+    """Replace the API calls that create, change, or terminate clusters and steps."""
     permissions.install()
-    _originals["step"] = replace(_EMR, "_make_step", _make_step, ("step_config",))
-    for action, original, call in (
+    _originals["step"] = replace(_EMR, "_make_step", _create_step_record, ("step_config",))
+    for action, original, handler in (
         ("RunJobFlow", "_run_job_flow", _run_job_flow),
         ("ModifyCluster", "_modify_cluster", _modify_cluster),
         ("SetTerminationProtection", "_set_termination_protection", _set_protection),
@@ -49,30 +51,32 @@ def install() -> None:
         ("CancelSteps", "_cancel_steps", _cancel_steps),
     ):
         _originals[action] = resolve(_EMR, original, ("data",))
-        add_entry(_EMR, "_HANDLERS", action, _refusing(call))
-    on_shutdown(_kill_all)
+        add_entry(_EMR, "_HANDLERS", action, _with_error_response(handler))
+    on_shutdown(_kill_all_steps)
 
 
-def _refusing(call: Callable[[Record], Answer]) -> Callable[[Record], Answer]:
-    def answer(data: Record) -> Answer:
+def _with_error_response(handler: Callable[[Record], Response]) -> Callable[[Record], Response]:
+    """Wrap an API call so that it responds to an invalid request with EMR's error."""
+
+    def handle(data: Record) -> Response:
         try:
-            return call(data)
+            return handler(data)
         except ValidationError as error:
-            return refused(error.code, str(error))
+            return error_response(error.code, str(error))
 
-    return answer
+    return handle
 
 
-def _run_job_flow(data: Record) -> Answer:
+def _run_job_flow(data: Record) -> Response:
     check_new_cluster(data)
-    service_role = role_named(data["ServiceRole"])
-    instance_role = role_of_profile(data["JobFlowRole"])
+    service_role = get_role_arn(data["ServiceRole"])
+    instance_role = get_profile_role_arn(data["JobFlowRole"])
     if service_role is None:
         raise ValidationError(f"Invalid ServiceRole: {data['ServiceRole']}.")
     if instance_role is None:
         raise ValidationError(f"Invalid InstanceProfile: {data['JobFlowRole']}.")
-    answer: Answer = _originals["RunJobFlow"](data)
-    cluster_id = json.loads(answer[2])["JobFlowId"]
+    response: Response = _originals["RunJobFlow"](data)
+    cluster_id = json.loads(response[2])["JobFlowId"]
     record = resolve(_EMR, "_clusters")[cluster_id]
     instances = data["Instances"]
     record |= {
@@ -91,93 +95,95 @@ def _run_job_flow(data: Record) -> Answer:
                 service_role, "elasticmapreduce.amazonaws.com", sourcearn=record["ClusterArn"]
             )
             check_trust(instance_role, "ec2.amazonaws.com")
-        except NotAssumableError as error:
+        except AssumeRoleError as error:
             return str(error)
         return ""
 
-    life = ClusterLifecycle(
+    lifecycle = ClusterLifecycle(
         record,
         resolve(_EMR, "_steps")[cluster_id],
         Step,
         check_start,
-        float(os.environ.get(START_SECONDS, _USUAL_START)),
+        float(os.environ.get(START_SECONDS, _DEFAULT_START_SECONDS)),
         data.get("AutoTerminationPolicy", {}).get("IdleTimeout"),
     )
-    _lives[cluster_id] = life
-    threading.Thread(target=life.live, name=f"emr-{cluster_id}", daemon=True).start()
-    return answer
+    _lifecycles[cluster_id] = lifecycle
+    threading.Thread(target=lifecycle.run, name=f"emr-{cluster_id}", daemon=True).start()
+    return response
 
 
-def _make_step(step_config: Record) -> Record:
+def _create_step_record(step_config: Record) -> Record:
     step: Record = _originals["step"](step_config)
     step["Status"] = {"State": "", "Timeline": {}}
     set_state(step, "PENDING", CreationDateTime=time.time())
     return step
 
 
-def _add_job_flow_steps(data: Record) -> Answer:
-    life = _life(data.get("JobFlowId", ""))
-    with life.changing():
-        life.require_open()
+def _add_job_flow_steps(data: Record) -> Response:
+    lifecycle = _get_lifecycle(data.get("JobFlowId", ""))
+    with lifecycle.changing():
+        lifecycle.check_open()
         record = resolve(_EMR, "_clusters")[data["JobFlowId"]]
         check_steps(data.get("Steps", []), record["StepConcurrencyLevel"])
-        answer: Answer = _originals["AddJobFlowSteps"](data)
-    return answer
+        response: Response = _originals["AddJobFlowSteps"](data)
+    return response
 
 
-def _modify_cluster(data: Record) -> Answer:
-    life = _life(data.get("ClusterId", ""))
-    check_level(data.get("StepConcurrencyLevel", 1))
-    with life.changing():
-        life.require_open()
-        answer: Answer = _originals["ModifyCluster"](data)
-    return answer
+def _modify_cluster(data: Record) -> Response:
+    lifecycle = _get_lifecycle(data.get("ClusterId", ""))
+    check_step_concurrency(data.get("StepConcurrencyLevel", 1))
+    with lifecycle.changing():
+        lifecycle.check_open()
+        response: Response = _originals["ModifyCluster"](data)
+    return response
 
 
-def _set_protection(data: Record) -> Answer:
-    lives = [_life(cluster_id) for cluster_id in data.get("JobFlowIds", [])]
-    answer: Answer = _originals["SetTerminationProtection"](data)
-    for life in lives:
-        with life.changing():
-            pass  # whether it may end when idle has changed
-    return answer
+def _set_protection(data: Record) -> Response:
+    lifecycles = [_get_lifecycle(cluster_id) for cluster_id in data.get("JobFlowIds", [])]
+    response: Response = _originals["SetTerminationProtection"](data)
+    for lifecycle in lifecycles:
+        with lifecycle.changing():
+            pass  # wake the cluster: it may have to terminate because it is idle
+    return response
 
 
-def _terminate_job_flows(data: Record) -> Answer:
-    lives = {cluster_id: _life(cluster_id) for cluster_id in data.get("JobFlowIds", [])}
+def _terminate_job_flows(data: Record) -> Response:
+    lifecycles = {
+        cluster_id: _get_lifecycle(cluster_id) for cluster_id in data.get("JobFlowIds", [])
+    }
     clusters = resolve(_EMR, "_clusters")
-    if any(clusters[cluster_id]["TerminationProtected"] for cluster_id in lives):
+    if any(clusters[cluster_id]["TerminationProtected"] for cluster_id in lifecycles):
         raise ValidationError(
             "Could not shut down one or more job flows since they are termination protected."
         )
-    for life in lives.values():
-        life.end(USER_REQUEST)
-    return accepted({})
+    for lifecycle in lifecycles.values():
+        lifecycle.terminate(USER_REQUEST)
+    return success_response({})
 
 
-def _cancel_steps(data: Record) -> Answer:
-    life = _life(data.get("ClusterId", ""))
-    way = data.get("StepCancellationOption", "SEND_INTERRUPT")
-    if way not in ("SEND_INTERRUPT", "TERMINATE_PROCESS"):
-        raise ValidationError(f"{way} is not a valid StepCancellationOption.")
+def _cancel_steps(data: Record) -> Response:
+    lifecycle = _get_lifecycle(data.get("ClusterId", ""))
+    option = data.get("StepCancellationOption", "SEND_INTERRUPT")
+    if option not in ("SEND_INTERRUPT", "TERMINATE_PROCESS"):
+        raise ValidationError(f"{option} is not a valid StepCancellationOption.")
     infos = []
     for step_id in data.get("StepIds", []):
-        problem = life.cancel(step_id, kill=way == "TERMINATE_PROCESS")
+        problem = lifecycle.cancel_step(step_id, kill=option == "TERMINATE_PROCESS")
         infos.append(
             {"StepId": step_id, "Status": "FAILED", "Reason": problem}
             if problem
             else {"StepId": step_id, "Status": "SUBMITTED"}
         )
-    return accepted({"CancelStepsInfoList": infos})
+    return success_response({"CancelStepsInfoList": infos})
 
 
-def _life(cluster_id: str) -> ClusterLifecycle:
-    # Asked of MiniStack first: a cluster is known in its own account and region alone.
-    if cluster_id not in resolve(_EMR, "_clusters") or cluster_id not in _lives:
+def _get_lifecycle(cluster_id: str) -> ClusterLifecycle:
+    # MiniStack's table only shows the clusters of the current account and region.
+    if cluster_id not in resolve(_EMR, "_clusters") or cluster_id not in _lifecycles:
         raise ValidationError("Specified job flow ID does not exist.")
-    return _lives[cluster_id]
+    return _lifecycles[cluster_id]
 
 
-def _kill_all() -> None:
-    for life in _lives.values():
-        life.kill_steps()
+def _kill_all_steps() -> None:
+    for lifecycle in _lifecycles.values():
+        lifecycle.kill_steps()

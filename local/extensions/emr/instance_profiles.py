@@ -1,4 +1,4 @@
-"""The IAM roles that EMR is told by name or ARN."""
+"""Lookup of the IAM roles and instance profiles that EMR requests name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from local.extensions.patching.patches import resolve
 _IAM = "ministack.services.iam"
 
 
-def role_named(name: str) -> str | None:
-    """The ARN of the role with that name or ARN; null if there is none."""
-    role = resolve(_IAM, "_roles").get(name.rsplit("/", 1)[-1])
-    return role["Arn"] if role else None
+def get_role_arn(role: str) -> str | None:
+    """Return the ARN of a role.
+
+    Args:
+        role: The role's name or ARN.
+
+    Returns:
+        The ARN, or `None` if the role does not exist.
+    """
+    record = resolve(_IAM, "_roles").get(role.rsplit("/", 1)[-1])
+    return record["Arn"] if record else None
 
 
-def role_of_profile(name: str) -> str | None:
-    """The ARN of the role in the instance profile with that name or ARN; null if there is none."""
-    profile = resolve(_IAM, "_instance_profiles").get(name.rsplit("/", 1)[-1])
-    return role_named(profile["Roles"][0]) if profile and profile["Roles"] else None
+def get_profile_role_arn(profile: str) -> str | None:
+    """Return the ARN of the role in an instance profile.
+
+    Args:
+        profile: The instance profile's name or ARN.
+
+    Returns:
+        The role's ARN, or `None` if the profile does not exist or has no role.
+    """
+    record = resolve(_IAM, "_instance_profiles").get(profile.rsplit("/", 1)[-1])
+    return get_role_arn(record["Roles"][0]) if record and record["Roles"] else None

@@ -1,30 +1,25 @@
-"""Spark on this machine for arguments that were written for a cluster: `s3://` stays `s3://`.
+"""Configures Spark on this machine so that steps run with unchanged `s3://` arguments.
 
-Hadoop's ViewFs serves the scheme from a folder, one for each bucket. So nothing is changed on the
-command line; what has to be told to Spark stands in its configuration folder.
+Hadoop's ViewFs maps the `s3` scheme to local folders, one per bucket (see `S3Copy`). The command
+line stays as it is; all settings are in Spark's configuration folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract import layout
-from contract.datasets import DATASETS
-from contract.kpi_tables import KPI_TABLES
 from local.extensions.s3.bucket_copy import S3Copy
 from local.extensions.s3.files import split_uri
 from local.spark import spark_settings
 
 SPARK_SUBMIT = "spark-submit"
 _SCHEME = "s3://"
-_MEMORY = "1g"
-# What a cluster's configuration says of its machines, which are not here.
-_OF_MACHINES = (
+_DRIVER_MEMORY = "1g"
+# Settings of a cluster that describe its machines, so they do not apply here.
+_CLUSTER_ONLY_PREFIXES = (
     "spark.driver.",
     "spark.dynamicAllocation.",
     "spark.executor.",
@@ -32,112 +27,94 @@ _OF_MACHINES = (
     "spark.submit.",
     "spark.yarn.",
 )
-_FILE_SYSTEM = {
+_FILE_SYSTEM_SETTINGS = {
     "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
     "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": (
         "org.apache.hadoop.fs.RawLocalFileSystem"
     ),
-    # The raw one, which puts no checksum file beside each file.
+    # Unlike the default implementation, this one writes no checksum files.
     "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
-
-
-@dataclass(frozen=True)
-class _Places:
-    """URIs on S3: what a job may read, where it writes, and the buckets of all of them."""
-
-    read: Sequence[str]
-    written: Sequence[str]
-    buckets: frozenset[str]
 
 
 def prepare(
     arguments: Sequence[str], cluster: Mapping[str, Any], copy: S3Copy, folder: Path
 ) -> dict[str, str]:
-    """Fetch what the arguments name and write the configuration; Spark's part of the environment.
+    """Copy what the arguments name from S3, and write Spark's configuration.
 
-    `folder` is the step's own, and has `tmp`. S3AccessError, NoJavaError.
+    Args:
+        arguments: The arguments of `spark-submit`. Each `s3://` URI in them names an object, a
+            folder, or a bucket that the job may read or write.
+        cluster: MiniStack's record of the cluster.
+        copy: The copy of S3 that the job works on.
+        folder: The step's folder, which contains the folder `tmp`.
+
+    Returns:
+        The environment variables that the job needs.
+
+    Raises:
+        S3AccessError: S3 denied access to something that the arguments name.
+        JavaNotFoundError: This machine has no suitable Java.
     """
-    places = _places(arguments)
-    size = sum(copy.fetch(uri) for uri in places.read)
-    for uri in places.written:
-        copy.outline(uri)
-    # This machine's, shared by the jobs that may run at once.
-    cores = max(1, (os.cpu_count() or 1) // cluster["StepConcurrencyLevel"])
-    settings = {
-        **_of_cluster(cluster),
-        "spark.master": f"local[{cores}]",
-        "spark.driver.memory": _MEMORY,
-        **spark_settings.on_one_machine(cores),
-        "spark.sql.warehouse.dir": (folder / "tmp").as_uri(),
-        **_FILE_SYSTEM,
-        **{
-            f"spark.hadoop.fs.viewfs.mounttable.{name}.linkFallback": copy.bucket(name).as_uri()
-            for name in sorted(places.buckets)
-        },
-    }
-    # Java does not ask TMPDIR, and leaves a file of its figures in the system's folder.
-    java = [
-        f"-Djava.io.tmpdir={folder / 'tmp'}",
-        "-XX:-UsePerfData",
-        *spark_settings.java_options(size),
-    ]
-    settings["spark.driver.extraJavaOptions"] = " ".join(java)
-    configuration = folder / "conf"
-    configuration.mkdir()
-    lines = (f"{name} {value}\n" for name, value in settings.items())
-    (configuration / "spark-defaults.conf").write_text("".join(lines))
-    return spark_settings.environment() | {
-        "SPARK_CONF_DIR": str(configuration),
+    uris = [uri for argument in arguments for uri in _get_uris(argument)]
+    named_bytes = 0
+    for uri in sorted(uris, key=_is_bucket):
+        fetched_bytes = copy.fetch(uri)
+        # A bucket is where a job writes, so its size says nothing about the size of the input.
+        named_bytes += 0 if _is_bucket(uri) else fetched_bytes
+    _write_configuration(uris, named_bytes, cluster, copy, folder)
+    return spark_settings.environment_variables() | {
+        "SPARK_CONF_DIR": str(folder / "conf"),
         "SPARK_LOCAL_DIRS": str(folder / "tmp"),
     }
 
 
-def _places(arguments: Sequence[str]) -> _Places:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--output", default="")
-    parser.add_argument("--run-id", default="")
-    parser.add_argument("--curated", action="store_true")
-    job, _ = parser.parse_known_args(arguments)
+def _write_configuration(
+    uris: Sequence[str], input_bytes: int, cluster: Mapping[str, Any], copy: S3Copy, folder: Path
+) -> None:
+    # The steps that can run at the same time share this machine.
+    cores = max(1, (os.cpu_count() or 1) // cluster["StepConcurrencyLevel"])
+    jvm_options = [
+        # The JVM ignores TMPDIR, and writes performance data to the system's temporary folder.
+        f"-Djava.io.tmpdir={folder / 'tmp'}",
+        "-XX:-UsePerfData",
+        *spark_settings.jvm_options(input_bytes),
+    ]
+    settings = {
+        **_get_spark_defaults(cluster),
+        "spark.master": f"local[{cores}]",
+        "spark.driver.memory": _DRIVER_MEMORY,
+        **spark_settings.single_machine_settings(cores),
+        "spark.driver.extraJavaOptions": " ".join(jvm_options),
+        "spark.sql.warehouse.dir": (folder / "tmp").as_uri(),
+        **_FILE_SYSTEM_SETTINGS,
+    }
+    for bucket in sorted({split_uri(uri)[0] for uri in uris}):
+        mount_point = f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"
+        settings[mount_point] = copy.bucket_folder(bucket).as_uri()
+    configuration = folder / "conf"
+    configuration.mkdir()
+    lines = (f"{name} {value}\n" for name, value in settings.items())
+    (configuration / "spark-defaults.conf").write_text("".join(lines))
 
-    named = [part for argument in arguments for part in _uris(argument)]
-    read = [uri for uri in named if split_uri(uri)[1] and uri != job.output]
-    written: list[str] = []
-    if job.output.startswith(_SCHEME) and layout.is_run_id(job.run_id):
-        # What a job of the contract looks at below its output, and what it writes anew.
-        read += _below(
-            job.output,
-            (
-                layout.job_report_key(name, job.run_id)
-                for name in (layout.TRANSFORMATION_JOB, layout.KPI_JOB)
-            ),
-        )
-        curated = _below(job.output, (layout.curated_prefix(data, job.run_id) for data in DATASETS))
-        kpis = _below(job.output, (layout.kpi_prefix(table, job.run_id) for table in KPI_TABLES))
-        if job.curated:
-            read, written = [*read, *curated], kpis
-        else:
-            rejected = (layout.quarantine_prefix(data, job.run_id) for data in DATASETS)
-            written = [*curated, *_below(job.output, rejected), *kpis]
-    return _Places(read, written, frozenset(split_uri(uri)[0] for uri in named))
 
-
-def _uris(argument: str) -> list[str]:
-    """The S3 URIs of an argument, which may be a list, or an option with its value."""
+def _get_uris(argument: str) -> list[str]:
+    """Return the S3 URIs of an argument, which may be a list or an option with its value."""
     value = argument.partition("=")[2] if argument.startswith("--") else argument
     return [part for part in value.split(",") if part.startswith(_SCHEME)]
 
 
-def _below(root: str, keys: Iterable[str]) -> list[str]:
-    return [layout.join_uri(root, key) for key in keys]
+def _is_bucket(uri: str) -> bool:
+    """Return whether a URI names a whole bucket."""
+    return not split_uri(uri)[1]
 
 
-def _of_cluster(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """The cluster's `spark-defaults` that mean something on one machine."""
+def _get_spark_defaults(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cluster's `spark-defaults` that apply to one machine."""
     return {
         name: value
         for configuration in cluster.get("Configurations", [])
         if configuration.get("Classification") == "spark-defaults"
         for name, value in configuration.get("Properties", {}).items()
-        if not name.startswith(_OF_MACHINES)
+        if not name.startswith(_CLUSTER_ONLY_PREFIXES)
     }

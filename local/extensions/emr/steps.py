@@ -1,4 +1,4 @@
-"""A step of a cluster: a real process, its files on S3, and its logs where EMR puts them."""
+"""A step of a cluster: a process, its files in S3, and its logs where EMR stores them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,57 +22,70 @@ from botocore.exceptions import ClientError
 
 from local import REGION, supervisor
 from local.extensions.emr import spark_on_s3
-from local.extensions.emr.instance_profiles import role_of_profile
-from local.extensions.patching.clients import NotAssumableError, client, role_credentials
+from local.extensions.emr.instance_profiles import get_profile_role_arn
+from local.extensions.patching.clients import AssumeRoleError, get_client, get_role_credentials
 from local.extensions.s3.bucket_copy import S3AccessError, S3Copy
 from local.extensions.s3.files import split_uri
-from local.spark.java import NoJavaError
+from local.extensions.s3.object_cache import ObjectCache, access_digest
+from local.spark.java import JavaNotFoundError
 
 _log = logging.getLogger("emr")
 
-_INSTANCES = "ec2.amazonaws.com"  # what an instance profile's role has to trust
-_RUNNER = "command-runner.jar"
-_PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ")
-_LOGS = ("controller", "stderr", "stdout")
+_TRUSTED_SERVICE = "ec2.amazonaws.com"  # the role of an instance profile must trust EC2
+_COMMAND_RUNNER = "command-runner.jar"
+_INHERITED_VARIABLES = ("HOME", "LANG", "LC_ALL", "TZ")
+_LOG_NAMES = ("controller", "stderr", "stdout")
+_CACHE_FOLDER = "cache"
 
 
 class _StepError(Exception):
-    """The step cannot run, or what it wrote cannot be stored; its words say why."""
+    """The step cannot run."""
 
 
 class Step:
-    """One step of a cluster, as MiniStack's records describe them; it runs once.
+    """The process of one step, which runs once.
 
-    Nothing of the server's environment reaches the process: it has the instance profile's
-    credentials, as a program on a cluster's machine has.
+    The process has the credentials of the instance profile, like a program on an instance of a real
+    cluster, and inherits only a few harmless variables from the server.
     """
 
     def __init__(self, cluster: dict[str, Any], step: dict[str, Any]) -> None:
+        """Prepare a step.
+
+        Args:
+            cluster: MiniStack's record of the cluster.
+            step: MiniStack's record of the step.
+        """
         self._cluster = cluster
         self._id = step["Id"]
         self._config = step["Config"]
-        self._folder = Path(os.environ["LOCAL_STATE"]) / "emr" / cluster["Id"] / step["Id"]
+        self._emr_folder = Path(os.environ["LOCAL_STATE"]) / "emr"
+        self._folder = self._emr_folder / cluster["Id"] / step["Id"]
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         self._lock = threading.Lock()
 
     def run(self) -> dict[str, str] | None:
-        """Run it to its end; null, or EMR's FailureDetails if it failed or was stopped."""
+        """Run the step to its end.
+
+        Returns:
+            EMR's `FailureDetails` if the step failed or was stopped, else `None`.
+        """
         (self._folder / "tmp").mkdir(parents=True)
-        for name in _LOGS:
+        for name in _LOG_NAMES:
             (self._folder / name).touch()
-        words = shlex.join([self._config["Jar"], *self._config["Args"]])
-        self._say(f"INFO startExec 'hadoop jar {words}'")
+        command = shlex.join([self._config["Jar"], *self._config["Args"]])
+        self._write_controller_log(f"INFO startExec 'hadoop jar {command}'")
         message, code = "", 1
         try:
             code = self._execute()
-        except (_StepError, S3AccessError, NotAssumableError, NoJavaError) as error:
+        except (_StepError, S3AccessError, AssumeRoleError, JavaNotFoundError) as error:
             message = str(error)
         with (self._folder / "stderr").open("a") as stderr:
             stderr.writelines(f"{line}\n" for line in message.splitlines())
             stderr.write(f"Command exiting with ret '{code}'\n")
-        ended = "succeeded" if code == 0 else f"failed with exitCode {code}"
-        self._say(f"INFO Step {ended}")
+        result = "succeeded" if code == 0 else f"failed with exitCode {code}"
+        self._write_controller_log(f"INFO Step {result}")
         log_file = self._store_logs()
         shutil.rmtree(self._folder / "s3", ignore_errors=True)
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
@@ -81,33 +95,47 @@ class Step:
         return {name: value for name, value in details.items() if value}
 
     def interrupt(self) -> None:
-        """Ask the process to end."""
-        self._stop(lambda keeper_pid: os.killpg(keeper_pid, signal.SIGTERM))
+        """Ask the process to stop."""
+        self._stop(lambda supervisor_pid: os.killpg(supervisor_pid, signal.SIGTERM))
 
     def kill(self) -> None:
-        """End the process and all that it started."""
+        """Kill the process and its descendants."""
         self._stop(supervisor.terminate_group)
 
-    def _stop(self, end: Callable[[int], None]) -> None:
+    def _stop(self, stop_process: Callable[[int], None]) -> None:
         with self._lock:
             self._is_stopped = True
             if self._process is not None and self._process.returncode is None:
                 with suppress(ProcessLookupError, PermissionError):
-                    end(self._process.pid)
+                    stop_process(self._process.pid)
 
     def _execute(self) -> int:
-        """The process's exit code, once what it wrote lies in S3."""
-        if self._config["Jar"] != _RUNNER:
-            raise _StepError(f"Only {_RUNNER} runs here, not {self._config['Jar']}.")
+        """Run the process, store what it wrote in S3, and return its exit code."""
+        if self._config["Jar"] != _COMMAND_RUNNER:
+            raise _StepError(
+                f"The local cloud runs only {_COMMAND_RUNNER}, not {self._config['Jar']}."
+            )
         if not self._config["Args"]:
-            raise _StepError(f"{_RUNNER} needs the command as its arguments.")
+            raise _StepError(f"{_COMMAND_RUNNER} needs a command as its arguments.")
         program, *arguments = self._config["Args"]
-        environment = self._environment()
-        copy = S3Copy(self._s3(), self._folder / "s3")
+        credentials = get_role_credentials(self._get_role_arn())
+        environment = self._build_environment(credentials)
+        cache = ObjectCache(
+            self._emr_folder / _CACHE_FOLDER,
+            partial(access_digest, credentials["AWS_ACCESS_KEY_ID"]),
+        )
+        copy = S3Copy(self._get_s3_client(), self._folder / "s3", cache)
         if program == spark_on_s3.SPARK_SUBMIT:
             environment |= spark_on_s3.prepare(arguments, self._cluster, copy, self._folder)
+        if copy.omitted:
+            self._write_controller_log(
+                f"WARN {len(copy.omitted)} objects are not visible to the step, because its role "
+                "may not read them or because their keys cannot be file paths, such as "
+                f"{copy.omitted[0]}"
+            )
         code = self._run_process([program, *arguments], environment)
-        # A job on a cluster writes while it runs: also what it wrote before it failed is there.
+        # On a real cluster, a job writes to S3 while it runs, so what it wrote before it failed is
+        # stored too.
         copy.store()
         return code
 
@@ -118,13 +146,13 @@ class Step:
         ):
             with self._lock:
                 if self._is_stopped:
-                    raise _StepError("The step was stopped before its process was started.")
+                    raise _StepError("The step was stopped before its process started.")
                 process = self._process = self._start(command, environment, stdout, stderr)
-            self._say(f"INFO ProcessRunner started child process {process.pid}")
+            self._write_controller_log(f"INFO ProcessRunner started child process {process.pid}")
             with process:
                 code = process.wait()
-            # What it left running ends with it.
-            _signal_group(process, signal.SIGKILL)
+            # Background processes of the command end with it.
+            _kill_group(process)
         return code if code >= 0 else 128 - code
 
     def _start(
@@ -138,66 +166,69 @@ class Step:
             [sys.executable, "-I", supervisor.__file__, *command],
             env=environment,
             cwd=self._folder,
-            stdin=subprocess.PIPE,  # closes with us, however we end
+            stdin=subprocess.PIPE,  # closes when this process ends: the supervisor watches it
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
         )
 
-    def _environment(self) -> dict[str, str]:
-        """What every program on a cluster's machine finds, which asks AWS with the profile's role.
+    def _build_environment(self, credentials: dict[str, str]) -> dict[str, str]:
+        """Return the environment of the process, with the credentials of the instance profile.
 
-        Its own Python comes first, so that `spark-submit` is the one beside it, unless
-        LOCAL_PROGRAMS names a folder of others.
+        The folder of this Python comes first in the PATH, so that its `spark-submit` is used. The
+        variable LOCAL_PROGRAMS can name a folder with other programs.
         """
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        inherited = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
         bin_folder = str(Path(sys.executable).parent)
         programs, path = os.environ.get("LOCAL_PROGRAMS"), os.environ.get("PATH", os.defpath)
-        bundle = os.environ["LOCAL_CA_BUNDLE"]
-        return kept | {
+        return inherited | {
             "PATH": os.pathsep.join(filter(None, [programs, bin_folder, path])),
             "TMPDIR": str(self._folder / "tmp"),
             "AWS_ENDPOINT_URL": os.environ["LOCAL_ENDPOINT"],
-            "AWS_CA_BUNDLE": bundle,
+            "AWS_CA_BUNDLE": os.environ["LOCAL_CA_BUNDLE"],
             "AWS_DEFAULT_REGION": REGION,
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
-            **role_credentials(self._role()),
+            **credentials,
         }
 
-    def _role(self) -> str:
+    def _get_role_arn(self) -> str:
         profile = self._cluster["Ec2InstanceAttributes"]["IamInstanceProfile"]
-        role = role_of_profile(profile)
-        if role is None:
-            raise NotAssumableError(f"The instance profile {profile} has no role.")
-        return role
+        role_arn = get_profile_role_arn(profile)
+        if role_arn is None:
+            raise AssumeRoleError(f"The instance profile {profile} has no role.")
+        return role_arn
 
-    def _s3(self) -> Any:
-        return client("s3", self._role(), _INSTANCES)
+    def _get_s3_client(self) -> Any:
+        return get_client("s3", self._get_role_arn(), _TRUSTED_SERVICE)
 
     def _store_logs(self) -> str:
-        """Put the logs where the cluster's LogUri says; where the errors lie, if it says any."""
+        """Store the logs below the cluster's LogUri.
+
+        Returns:
+            The URI of the log of standard error, or an empty string if the cluster has no LogUri.
+        """
         uri = self._cluster.get("LogUri", "")
         if not uri:
             return ""
         bucket, prefix = split_uri(uri)
         folder = "/".join(filter(None, [prefix, self._cluster["Id"], "steps", self._id]))
         try:
-            s3 = self._s3()
-            for name in _LOGS:
-                text = gzip.compress((self._folder / name).read_bytes(), mtime=0)
-                s3.put_object(Bucket=bucket, Key=f"{folder}/{name}.gz", Body=text)
-        except (ClientError, NotAssumableError) as error:
-            # As on EMR, a step does not fail because nobody can read what it said.
-            _log.warning("logs of step %s: %s", self._id, error)
+            s3 = self._get_s3_client()
+            for name in _LOG_NAMES:
+                content = gzip.compress((self._folder / name).read_bytes(), mtime=0)
+                s3.put_object(Bucket=bucket, Key=f"{folder}/{name}.gz", Body=content)
+        except (ClientError, AssumeRoleError) as error:
+            # As on EMR, a step does not fail because its logs cannot be stored.
+            _log.warning("cannot store the logs of step %s: %s", self._id, error)
         return f"s3://{bucket}/{folder}/stderr.gz"
 
-    def _say(self, words: str) -> None:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    def _write_controller_log(self, message: str) -> None:
+        timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         with (self._folder / "controller").open("a") as controller:
-            controller.write(f"{now}Z {words}\n")
+            controller.write(f"{timestamp}Z {message}\n")
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""How extensions replace parts of MiniStack, call it, and shut down with it."""
+"""Utilities for extensions: patch MiniStack, call its services, and clean up at shutdown."""

@@ -1,4 +1,4 @@
-"""Whoever made a request: what a service does in their name is done with their credentials."""
+"""The caller of a request, and clients that act with the caller's credentials."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from botocore.config import Config
 
 from local.extensions.patching.patches import resolve
 
-_ACCESS = "ministack.core.iam_evaluator"
-_REQUEST = "ministack.core.responses"
-_creating = threading.Lock()  # boto3's sessions are not made for several threads
+_IAM_EVALUATOR = "ministack.core.iam_evaluator"
+_RESPONSES = "ministack.core.responses"
+_client_lock = threading.Lock()  # creating boto3 clients is not thread-safe
 
 
 class UnknownCallerError(Exception):
-    """The request's key belongs to nobody, or no longer."""
+    """The access key of a request does not exist or is no longer valid."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Credentials of a user, a role's session or the account itself, and the region they asked."""
+    """The identity that signed a request.
+
+    Attributes:
+        access_key_id: The access key of a user, of a role session, or of the account's root.
+        secret_access_key: The secret of the access key.
+        session_token: The token of a role session. `None` for long-term credentials.
+        region: The region that the request was sent to.
+    """
 
     access_key_id: str
     secret_access_key: str
@@ -33,31 +40,45 @@ class Caller:
     region: str
 
     def client(self, service: str) -> Any:
-        """A client of this server's own API, which asks IAM as for any other request of theirs."""
-        with _creating:
-            return _client(service, self)
+        """Return a boto3 client of this cloud that uses the caller's credentials.
+
+        Its calls go over HTTP, so IAM authorizes them like any other request of the caller.
+        """
+        with _client_lock:
+            return _create_client(service, self)
 
 
-def caller_of(headers: dict[str, str], query: dict[str, Any]) -> Caller:
-    """Who signed the request; UnknownCallerError if its key is not, or no longer, valid."""
-    key = resolve("ministack.core.router", "extract_access_key_id", ("headers", "query_params"))
-    resolve_credential = resolve(
-        _ACCESS, "resolve_credential", ("access_key_id", "account_id", "session_token")
+def get_caller(headers: dict[str, str], query: dict[str, Any]) -> Caller:
+    """Return the caller of a request.
+
+    Args:
+        headers: The request's HTTP headers.
+        query: The request's query parameters.
+
+    Raises:
+        UnknownCallerError: The request's access key is unknown or no longer valid.
+    """
+    extract_access_key_id = resolve(
+        "ministack.core.router", "extract_access_key_id", ("headers", "query_params")
     )
-    credential = resolve_credential(key(headers, query), resolve(_REQUEST, "get_account_id")())
-    if isinstance(credential, resolve(_ACCESS, "CredentialResolutionError")):
+    resolve_credential = resolve(
+        _IAM_EVALUATOR, "resolve_credential", ("access_key_id", "account_id", "session_token")
+    )
+    account_id = resolve(_RESPONSES, "get_account_id")()
+    credential = resolve_credential(extract_access_key_id(headers, query), account_id)
+    if isinstance(credential, resolve(_IAM_EVALUATOR, "CredentialResolutionError")):
         raise UnknownCallerError(credential.message)
     return Caller(
         credential.access_key_id,
         credential.secret_access_key,
         credential.session_token,
-        resolve(_REQUEST, "get_region")(),
+        resolve(_RESPONSES, "get_region")(),
     )
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, caller: Caller) -> BaseClient:
-    made: BaseClient = boto3.session.Session().client(  # type: ignore[call-overload]
+def _create_client(service: str, caller: Caller) -> BaseClient:
+    client: BaseClient = boto3.session.Session().client(  # type: ignore[call-overload]
         service,
         region_name=caller.region,
         endpoint_url=os.environ["LOCAL_ENDPOINT"],
@@ -69,4 +90,4 @@ def _client(service: str, caller: Caller) -> BaseClient:
             retries={"total_max_attempts": 2, "mode": "standard"}, max_pool_connections=20
         ),
     )
-    return made
+    return client

@@ -1,6 +1,7 @@
-"""Calls from inside the server to its own endpoint: what a service of AWS does with a role.
+"""Clients for the calls that an AWS service makes with a role, such as EMR with a service role.
 
-They go over HTTP like anybody's, so that IAM decides them, conditions and denials with it.
+The calls go over HTTP to the server's own endpoint, so IAM authorizes them like any other request,
+including conditions and explicit denies.
 """
 
 from __future__ import annotations
@@ -18,54 +19,75 @@ from botocore.config import Config
 from local import ACCOUNT, REGION, SECRET
 from local.extensions.patching.patches import resolve
 
-_POLICIES = "ministack.core.iam_evaluator"
-_creating = Lock()  # boto3's sessions are not made for several threads
+_IAM_EVALUATOR = "ministack.core.iam_evaluator"
+_client_lock = Lock()  # creating boto3 clients is not thread-safe
 
 
-class NotAssumableError(Exception):
-    """The role is not there, or does not trust the service that wants it."""
+class AssumeRoleError(Exception):
+    """A role does not exist, or does not trust the service that assumes it."""
 
 
-def client(service: str, role_arn: str | None = None, trusted: str = "", **source: str) -> Any:
-    """A boto3 client of this cloud, as the account's root or with the rights of a role.
+def get_client(service: str, role_arn: str | None = None, trusted: str = "", **source: str) -> Any:
+    """Return a boto3 client of this cloud.
 
-    `trusted` is the service that takes the role, such as `states.amazonaws.com`: then the role has
-    to trust it. `source` are the condition keys of that, besides `aws:SourceAccount`, as in
-    `sourcearn=...`. NotAssumableError.
+    Args:
+        service: The service to call, as boto3 names it.
+        role_arn: The role whose permissions the client has. `None` for the account's root.
+        trusted: The service principal that assumes the role, such as `states.amazonaws.com`. If
+            given, the role must trust it.
+        **source: Condition keys for the trust policy besides `aws:SourceAccount`, without their
+            `aws:` prefix, such as `sourcearn=...`.
+
+    Raises:
+        AssumeRoleError: The role does not exist or does not trust `trusted`.
     """
     if role_arn and trusted:
         check_trust(role_arn, trusted, **source)
-    with _creating:
-        return _client(service, role_arn)
+    with _client_lock:
+        return _create_client(service, role_arn)
 
 
 def check_trust(role_arn: str, service: str, **source: str) -> None:
-    """NotAssumableError unless the role is there and lets the service assume it."""
+    """Check that a service may assume a role.
+
+    Args:
+        role_arn: The role to assume.
+        service: The service principal that assumes it, such as `states.amazonaws.com`.
+        **source: Condition keys for the trust policy, as for `get_client`.
+
+    Raises:
+        AssumeRoleError: The role does not exist or does not trust the service.
+    """
     name = role_arn.rsplit("/", 1)[-1]
     role = resolve("ministack.services.iam", "_roles").get_scoped(ACCOUNT, None, name)
     if role is None:
-        raise NotAssumableError(f"The role {role_arn} does not exist.")
-    keys = {f"aws:{key}": value for key, value in source.items()}
-    context = resolve(_POLICIES, "EvalContext")(
+        raise AssumeRoleError(f"The role {role_arn} does not exist.")
+    condition_keys = {f"aws:{key}": value for key, value in source.items()}
+    context = resolve(_IAM_EVALUATOR, "EvalContext")(
         principal_arn="",
         principal_type="Service",
         principal_account=ACCOUNT,
         action="sts:AssumeRole",
         resource_arn=role_arn,
         region=REGION,
-        service_context={"aws:sourceaccount": ACCOUNT, **keys},
+        service_context={"aws:sourceaccount": ACCOUNT, **condition_keys},
     )
-    judge = resolve(
-        _POLICIES,
+    evaluate = resolve(
+        _IAM_EVALUATOR,
         "evaluate_resource_policy",
         ("doc", "ctx", "service", "named_only", "direct_only"),
     )
-    if judge(role["AssumeRolePolicyDocument"], context, service).decision != "Allow":
-        raise NotAssumableError(f"{service} is not allowed to assume the role {role_arn}.")
+    if evaluate(role["AssumeRolePolicyDocument"], context, service).decision != "Allow":
+        raise AssumeRoleError(f"{service} is not authorized to assume the role {role_arn}.")
 
 
-def role_credentials(role_arn: str) -> dict[str, str]:
-    """Keys of a session of the role, in the environment's names; always the same ones."""
+def get_role_credentials(role_arn: str) -> dict[str, str]:
+    """Return credentials of a session of a role.
+
+    Returns:
+        The credentials by the names of their environment variables. A role always gets the same
+        credentials.
+    """
     name = role_arn.rsplit("/", 1)[-1]
     digest = hashlib.sha256(f"local {role_arn}".encode()).hexdigest()
     key, secret, token = f"ASIA{digest[:16].upper()}", digest, digest[::-1]
@@ -83,32 +105,32 @@ def role_credentials(role_arn: str) -> dict[str, str]:
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all clients: each new one would read the services' descriptions again."""
+    """Return the session of all clients: each new session loads the service models again."""
     return boto3.session.Session()
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, role_arn: str | None) -> BaseClient:
-    keys = (
-        role_credentials(role_arn)
+def _create_client(service: str, role_arn: str | None) -> BaseClient:
+    credentials = (
+        get_role_credentials(role_arn)
         if role_arn
         else {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET}
     )
-    # boto3's own types want the service's name as a literal.
-    make: Any = _session().client
-    made: BaseClient = make(
+    # boto3's type stubs require the service's name as a literal.
+    create: Any = _session().client
+    client: BaseClient = create(
         service,
         region_name=REGION,
         endpoint_url=os.environ["LOCAL_ENDPOINT"],
         verify=os.environ["LOCAL_CA_BUNDLE"],
-        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=keys.get("AWS_SESSION_TOKEN"),
-        # Whoever calls decides what is tried again, as Step Functions' Retry does.
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
+        # The caller decides what is retried, as Step Functions does with Retry.
         config=Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=50,
-            read_timeout=960,  # a Lambda may take a quarter of an hour
+            read_timeout=960,  # seconds; a Lambda function may run for 15 minutes
         ),
     )
-    return made
+    return client

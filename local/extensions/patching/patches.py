@@ -1,8 +1,8 @@
-"""Where an addition is joined to the emulator.
+"""Patches: how an extension replaces functions of MiniStack.
 
-An addition replaces functions of MiniStack by their names, which nobody promised to keep. So each
-joint says what it expects to find, and an upgrade that moved it is told at once: which addition,
-which name, which version.
+The patched names are internal to MiniStack and may change with any release. Each patch therefore
+checks that the function exists and has the expected parameters, so that an incompatible upgrade
+fails at startup with the extension, the name, and MiniStack's version.
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-# Module and attribute -> what stood there first, and the addition that replaced it.
+# (module, attribute) -> (original, extension that replaced it)
 _replaced: dict[tuple[str, str], tuple[Any, str]] = {}
 
 
 class PatchError(Exception):
-    """The emulator has not, or no longer, what an addition is joined to."""
+    """MiniStack does not have what an extension patches, or has it in another form."""
 
 
 def resolve(module: str, attribute: str, parameters: Sequence[str] | None = None) -> Any:
-    """What stands in MiniStack under that name, as in `"ministack.services.emr", "_clusters"`.
+    """Return an attribute of a MiniStack module.
 
-    `attribute` may have a dot, for a method. `parameters` are the names that the function has to
-    have, in order; None asks for none. JointError if it is not so.
+    Args:
+        module: The dotted name of the module, such as `ministack.services.emr`.
+        attribute: The attribute's name, such as `_clusters`. Methods have the form `Class.method`.
+        parameters: The parameter names that the function must have, in order. `None` skips the
+            check.
+
+    Raises:
+        PatchError: The attribute does not exist or has other parameters.
     """
     try:
         value: Any = import_module(module)
@@ -37,7 +43,8 @@ def resolve(module: str, attribute: str, parameters: Sequence[str] | None = None
         actual = tuple(inspect.signature(value).parameters)
         if actual != tuple(parameters):
             raise PatchError(
-                f"{module}.{attribute} of {_release()} takes {actual}, not {tuple(parameters)}"
+                f"{module}.{attribute} of {_release()} has the parameters {actual}, "
+                f"expected {tuple(parameters)}"
             )
     return value
 
@@ -48,32 +55,46 @@ def replace(
     replacement: Callable[..., Any],
     parameters: Sequence[str] | None = None,
 ) -> Any:
-    """Put `replacement` in the place of what `found` finds; what stood there, to go on with.
+    """Replace a function of MiniStack.
 
-    An addition that is installed again is given what stood there first. JointError if another one
-    has replaced it: two in one place would depend on their order.
+    Args:
+        module: The module, as for `resolve`.
+        attribute: The function or method, as for `resolve`.
+        replacement: The function to install. Its module identifies the extension.
+        parameters: The parameter names that the original must have, as for `resolve`.
+
+    Returns:
+        The original function. An extension that is installed again gets the same original.
+
+    Raises:
+        PatchError: The original does not exist or has other parameters, or another extension has
+            replaced it: the result of two replacements would depend on their order.
     """
-    addition = replacement.__module__
+    extension = replacement.__module__
     original, owner = _replaced.get((module, attribute), (None, ""))
     if not owner:
         try:
             original = resolve(module, attribute, parameters)
         except PatchError as error:
-            raise PatchError(f"{addition}: {error}") from error
-        _replaced[module, attribute] = (original, addition)
-    elif owner != addition:
-        raise PatchError(f"{addition}: {module}.{attribute} is already replaced by {owner}")
-    *path, last = attribute.split(".")
+            raise PatchError(f"{extension}: {error}") from error
+        _replaced[module, attribute] = (original, extension)
+    elif owner != extension:
+        raise PatchError(f"{extension}: {module}.{attribute} is already replaced by {owner}")
+    *path, name = attribute.split(".")
     holder = resolve(module, ".".join(path)) if path else import_module(module)
-    setattr(holder, last, replacement)
+    setattr(holder, name, replacement)
     return original
 
 
 def add_entry(module: str, table: str, key: str, value: Any) -> None:
-    """Put an entry into one of MiniStack's tables, a dict, whether it has the key yet or not."""
+    """Add an entry to a dictionary of a MiniStack module, or replace it.
+
+    Raises:
+        PatchError: The dictionary does not exist or is not a dictionary.
+    """
     entries = resolve(module, table)
     if not isinstance(entries, dict):
-        raise PatchError(f"{module}.{table} of {_release()} is no dict")
+        raise PatchError(f"{module}.{table} of {_release()} is not a dict")
     entries[key] = value
 
 

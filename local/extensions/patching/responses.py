@@ -1,4 +1,4 @@
-"""What an API answers, in MiniStack's form and in JSON."""
+"""Responses of JSON APIs in MiniStack's form."""
 
 from __future__ import annotations
 
@@ -8,28 +8,39 @@ from typing import Any
 
 from local.extensions.patching.patches import resolve
 
-Answer = tuple[int, dict[str, str], bytes]
-"""Status, headers, body."""
+Response = tuple[int, dict[str, str], bytes]
+"""Status code, headers, and body."""
 
 _RESPONSES = "ministack.core.responses"
 
 
-def accepted(content: dict[str, Any]) -> Answer:
-    """What was asked for."""
-    answer: Answer = resolve(_RESPONSES, "json_response")(content)
-    return answer
+def success_response(content: dict[str, Any]) -> Response:
+    """Build the response of a successful request."""
+    response: Response = resolve(_RESPONSES, "json_response")(content)
+    return response
 
 
-def refused(code: str, message: str, **more: Any) -> Answer:
-    """An error of the caller's; `more` as MiniStack's own function takes it."""
-    answer: Answer = resolve(_RESPONSES, "error_response_json")(code, message, 400, **more)
-    return answer
+def error_response(code: str, message: str, **options: Any) -> Response:
+    """Build the response of an invalid request, with status 400.
+
+    Args:
+        code: The error's code, such as `ValidationException`.
+        message: The error's message.
+        **options: Further arguments of MiniStack's `error_response_json`.
+    """
+    response: Response = resolve(_RESPONSES, "error_response_json")(code, message, 400, **options)
+    return response
 
 
-def plain_json(value: Any, moment: Callable[[datetime], Any]) -> Any:
-    """A value as JSON has it; `moment` writes a time, which each service does in its own way."""
+def to_json_value(value: Any, format_timestamp: Callable[[datetime], Any]) -> Any:
+    """Convert a value of a boto3 response to one that JSON can represent.
+
+    Args:
+        value: Dictionaries, lists, and scalars, nested to any depth.
+        format_timestamp: Converts a timestamp. The format differs between services.
+    """
     if isinstance(value, dict):
-        return {name: plain_json(part, moment) for name, part in value.items()}
+        return {name: to_json_value(item, format_timestamp) for name, item in value.items()}
     if isinstance(value, list):
-        return [plain_json(part, moment) for part in value]
-    return moment(value) if isinstance(value, datetime) else value
+        return [to_json_value(item, format_timestamp) for item in value]
+    return format_timestamp(value) if isinstance(value, datetime) else value

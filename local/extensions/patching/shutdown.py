@@ -1,24 +1,27 @@
-"""What additions have to do when the server ends: above all, to end what they started."""
+"""Shutdown hooks: what extensions do before the server exits, such as killing their processes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-_calls: list[Callable[[], None]] = []
+_hooks: list[Callable[[], None]] = []
 
 
-def on_shutdown(call: Callable[[], None]) -> None:
-    """Have it called once when the server ends; what raises keeps nothing else from ending."""
-    _calls.append(call)
+def on_shutdown(hook: Callable[[], None]) -> None:
+    """Register a function to call once when the server shuts down."""
+    _hooks.append(hook)
 
 
 def run_shutdown_hooks() -> None:
-    """Call them all, the last one first."""
-    while _calls:
-        call = _calls.pop()
+    """Call all registered hooks, the newest first.
+
+    A hook that raises is logged and does not prevent the others from running.
+    """
+    while _hooks:
+        hook = _hooks.pop()
         try:
-            call()
+            hook()
         except Exception:
-            # The next one has to end its processes too.
-            logging.getLogger(__name__).exception("something did not end as it should")
+            # The remaining hooks still have processes to kill.
+            logging.getLogger(__name__).exception("shutdown hook failed")

@@ -1,174 +1,283 @@
-"""A folder that stands for buckets while a program runs that knows files only.
+"""A copy of S3 locations for a program that reads and writes files.
 
-What the program reads is fetched before it, with the rights of its role; what it wrote and removed
-is done to S3 after it, by the calls that Hadoop's S3 file system makes.
+Before the program starts, the objects that it may read are downloaded with the permissions of its
+role. After the program has ended, the files are compared with their state before it started: new
+and changed files are uploaded, and the objects of deleted files are deleted, with the same calls
+that Hadoop's S3 file system makes.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.extensions.s3.files import split_uri
+from local.extensions.s3.object_cache import ObjectCache
 
-# What a job that is under way, or died, leaves; with S3A's committer it never shows in a bucket.
-_UNCOMMITTED = "_temporary"
-_MOST_DELETES = 1000  # of one call
-_IN_ONE_THREAD = TransferConfig(use_threads=False)
+# The folder of a job's uncommitted files. With S3A's committers it never appears in a bucket.
+_UNCOMMITTED_FOLDER = "_temporary"
+_MAX_KEYS_PER_DELETE = 1000
+_MAX_NAME_BYTES = 255  # of a file or folder, in common file systems
+_DOWNLOAD_THREADS = 8
+_SINGLE_THREADED = TransferConfig(use_threads=False)
+_ACCESS_DENIED = "AccessDenied"
+
+_FileState = tuple[int, int, int]
+
+# Steps that start at the same time need the same objects, so the second one waits for the cache.
+_download_lock = threading.Lock()
 
 
 class S3AccessError(Exception):
-    """S3 refused something; its words, with the object that it was about."""
+    """A call to S3 failed.
+
+    Attributes:
+        code: S3's error code, such as `AccessDenied`. Empty if S3 was not called.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class S3Copy:
-    """The copy below `folder`, one folder a bucket; `s3` is a client with the program's role."""
+    """A folder with a copy of S3 locations, in one subfolder per bucket."""
 
-    def __init__(self, s3: Any, folder: Path) -> None:
+    def __init__(self, s3: Any, folder: Path, cache: ObjectCache) -> None:
+        """Create an empty copy.
+
+        Args:
+            s3: An S3 client with the permissions of the program's role.
+            folder: The folder of the copy.
+            cache: The objects that the role has already read.
+        """
         self._s3 = s3
         self._folder = folder
-        self._known: dict[Path, tuple[int, int]] = {}
+        self._cache = cache
+        self._original_states: dict[Path, _FileState] = {}
+        self.omitted: list[str] = []
+        """The URIs of the objects that the copy lacks; see `fetch`."""
 
-    def bucket(self, name: str) -> Path:
-        """The folder that stands for a bucket."""
-        folder = self._folder / name
+    def bucket_folder(self, bucket: str) -> Path:
+        """Return the folder that stands for a bucket."""
+        folder = self._folder / bucket
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def fetch(self, uri: str) -> int:
-        """Bring the object, or all below the folder, that the URI names; its size in bytes.
+        """Add the object that a URI names to the copy, or else all objects below it.
 
-        Nothing if there is nothing: it is the program's to say so. S3AccessError.
+        Some objects are omitted and listed in `omitted`: those whose key cannot be a file's path,
+        and, if the URI names a whole bucket, those that the role may not read. Programs get a
+        bucket's URI as the root of their output, and few roles may read everything in a bucket.
+
+        Args:
+            uri: The URI of an object, a folder, or a bucket. Nothing needs to exist there: the
+                program itself reports what it does not find.
+
+        Returns:
+            The size of the objects in bytes.
+
+        Raises:
+            S3AccessError: S3 denied a call.
         """
         bucket, key = split_uri(uri)
-        fetched = self._fetch_object(bucket, key)
-        if fetched is not None:
-            return fetched
-        return sum(self._fetch_object(bucket, below) or 0 for below in self._list(bucket, key))
-
-    def outline(self, uri: str) -> None:
-        """Put empty files for the objects below a folder that is written and not read.
-
-        So the program removes what lies there, as it would remove the objects. S3AccessError.
-        """
-        bucket, folder = split_uri(uri)
-        for key in self._list(bucket, folder):
-            path = self._path(bucket, key)
-            path.touch()
-            self._know(path)
+        if key and not _is_file_path(key):
+            return self._omit(bucket, key)
+        if key and (response := self._get_object(bucket, key)):
+            return self._save(bucket, key, response)
+        objects = self._list_objects(bucket, key)
+        fetch_object = partial(self._fetch_object, bucket, is_optional=not key)
+        with _download_lock, ThreadPoolExecutor(_DOWNLOAD_THREADS) as threads:
+            return sum(threads.map(fetch_object, objects))
 
     def store(self) -> None:
-        """Do to S3 what was done to the copy, in the order in which it was done. S3AccessError."""
-        written, seen = [], set()
-        for path in self._folder.glob("*/**/*"):
-            if path.is_file() and _UNCOMMITTED not in path.parts:
-                seen.add(path)
-                if self._known.get(path) != _state(path):
-                    written.append(path)
-        removed = [path for path in self._known if path not in seen]
-        asked: set[Path] = set()
-        for path in sorted(written, key=lambda path: path.stat().st_mtime_ns):
-            self._ask_for_folders(path, asked)
-            self._put(path)
-        self._delete([*removed, *(folder / _UNCOMMITTED for folder in _tables(written))])
+        """Apply the changes of the copy to S3, in the order in which the files were written.
 
-    def _fetch_object(self, bucket: str, key: str) -> int | None:
-        """Its size; null if there is no such object."""
-        answer = self._get(bucket, key)
-        if answer is None:
-            return None
+        Raises:
+            S3AccessError: S3 denied a call.
+        """
+        written = [
+            path
+            for path in self._folder.glob("*/**/*")
+            if path.is_file()
+            and _UNCOMMITTED_FOLDER not in path.parts
+            and self._original_states.get(path) != _get_state(path)
+        ]
+        deleted = [path for path in self._original_states if not path.is_file()]
+        requested_folders: set[Path] = set()
+        for path in sorted(written, key=lambda path: path.stat().st_mtime_ns):
+            self._request_folders(path, requested_folders)
+            self._upload(path)
+        self._delete([*deleted, *_get_uncommitted_folders(written)])
+
+    def _fetch_object(self, bucket: str, listed: dict[str, Any], *, is_optional: bool) -> int:
+        """Add an object to the copy and return its size.
+
+        Args:
+            bucket: The object's bucket.
+            listed: The object as ListObjectsV2 describes it.
+            is_optional: Whether to omit an object that the role may not read.
+        """
+        key = listed["Key"]
         path = self._path(bucket, key)
-        with answer["Body"] as body, path.open("wb") as file:
-            shutil.copyfileobj(body, file)
-        self._know(path)
+        if path in self._original_states:  # two URIs name it
+            return path.stat().st_size
+        cached = self._cache.get(bucket, key, listed["ETag"])
+        if is_optional and cached.is_denied:
+            return self._omit(bucket, key)
+        if cached.is_stored:
+            return self._copy(cached.path, path)
+        try:
+            response = self._get_object(bucket, key)
+        except S3AccessError as error:
+            if not is_optional or error.code != _ACCESS_DENIED:
+                raise
+            cached.store_denial()
+            return self._omit(bucket, key)
+        # The object may have been deleted since it was listed.
+        return self._save(bucket, key, response) if response else 0
+
+    def _save(self, bucket: str, key: str, response: dict[str, Any]) -> int:
+        """Add the object of a GetObject response to the copy and return its size."""
+        cached = self._cache.get(bucket, key, response["ETag"])
+        with response["Body"] as body:
+            cached.store(body)
+        return self._copy(cached.path, self._path(bucket, key))
+
+    def _copy(self, source: Path, path: Path) -> int:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not a link: a program that changes the file must not change the cache.
+        shutil.copyfile(source, path)
+        self._original_states[path] = _get_state(path)
         return path.stat().st_size
 
-    def _get(self, bucket: str, key: str) -> Any:
-        # Hadoop asks by HEAD, whose refusals have no words; the permission is the same.
+    def _omit(self, bucket: str, key: str) -> int:
+        self.omitted.append(f"s3://{bucket}/{key}")
+        return 0
+
+    def _get_object(self, bucket: str, key: str) -> dict[str, Any] | None:
+        """Return the response of GetObject, or `None` if the object does not exist."""
+        # Hadoop calls HeadObject, which needs the same permission, but whose errors have no
+        # message.
         try:
-            return self._ask(f"s3://{bucket}/{key}", self._s3.get_object, Bucket=bucket, Key=key)
+            response: dict[str, Any] = self._call(
+                f"s3://{bucket}/{key}", self._s3.get_object, Bucket=bucket, Key=key
+            )
         except self._s3.exceptions.NoSuchKey:
             return None
+        return response
 
-    def _list(self, bucket: str, folder: str) -> Iterator[str]:
-        prefix = f"{folder.rstrip('/')}/"
+    def _list_objects(self, bucket: str, folder: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects below a folder that can be files, as ListObjectsV2 describes them."""
+        prefix = f"{folder}/" if folder else ""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in self._ask(f"s3://{bucket}/{prefix}", lambda: list(pages)):
-            keys = (found["Key"] for found in page.get("Contents", []))
-            yield from (key for key in keys if not key.endswith("/"))
+        responses = self._call(f"s3://{bucket}/{prefix}", lambda: list(pages))
+        objects = {
+            listed["Key"]: listed
+            for response in responses
+            for listed in response.get("Contents", [])
+            if not listed["Key"].endswith("/")  # folder markers
+        }
+        for key, listed in objects.items():
+            if _is_file_path(key) and not any(parent in objects for parent in _get_parents(key)):
+                yield listed
+            else:
+                self._omit(bucket, key)
 
-    def _ask_for_folders(self, path: Path, asked: set[Path]) -> None:
-        """Ask for each folder's own name, as Hadoop does before it creates a file in it."""
+    def _request_folders(self, path: Path, requested: set[Path]) -> None:
+        """Request each folder above a file by its own name, as Hadoop does to create the file."""
         for folder in path.relative_to(self._folder).parents[:-2]:
-            if folder not in asked:
-                asked.add(folder)
+            if folder not in requested:
+                requested.add(folder)
                 bucket, *names = folder.parts
-                self._get(bucket, "/".join(names))
+                self._get_object(bucket, "/".join(names))
 
-    def _put(self, path: Path) -> None:
-        bucket, key = self._named(path)
+    def _upload(self, path: Path) -> None:
+        bucket, key = self._get_location(path)
         with path.open("rb") as file:
-            self._ask(
+            self._call(
                 f"s3://{bucket}/{key}",
                 self._s3.upload_fileobj,
                 file,
                 bucket,
                 key,
-                Config=_IN_ONE_THREAD,
+                Config=_SINGLE_THREADED,
             )
 
     def _delete(self, paths: list[Path]) -> None:
-        keys: dict[str, list[str]] = {}
+        keys_by_bucket: dict[str, list[str]] = {}
         for path in paths:
-            bucket, key = self._named(path)
-            # A folder's name ends with a slash.
-            keys.setdefault(bucket, []).append(key + "/" * (path.name == _UNCOMMITTED))
-        for bucket, names in keys.items():
-            for first in range(0, len(names), _MOST_DELETES):
-                objects = [{"Key": name} for name in names[first : first + _MOST_DELETES]]
-                answer = self._ask(
+            bucket, key = self._get_location(path)
+            # The key of a folder ends with a slash.
+            suffix = "/" if path.name == _UNCOMMITTED_FOLDER else ""
+            keys_by_bucket.setdefault(bucket, []).append(key + suffix)
+        for bucket, keys in keys_by_bucket.items():
+            for start in range(0, len(keys), _MAX_KEYS_PER_DELETE):
+                objects = [{"Key": key} for key in keys[start : start + _MAX_KEYS_PER_DELETE]]
+                response = self._call(
                     f"s3://{bucket}/{objects[0]['Key']}",
                     self._s3.delete_objects,
                     Bucket=bucket,
                     Delete={"Objects": objects, "Quiet": True},
                 )
-                for error in answer.get("Errors", []):
+                for error in response.get("Errors", []):
                     raise S3AccessError(
                         f"s3://{bucket}/{error['Key']}: An error occurred ({error['Code']}) when "
-                        f"calling the DeleteObjects operation: {error.get('Message', '')}"
+                        f"calling the DeleteObjects operation: {error.get('Message', '')}",
+                        error["Code"],
                     )
 
-    def _ask(self, uri: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    def _call(self, uri: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call S3 and add the URI to its errors."""
         try:
-            return call(*arguments, **named)
+            return function(*args, **kwargs)
         except self._s3.exceptions.NoSuchKey:
             raise
         except ClientError as error:
+            code = error.response["Error"].get("Code", "")
+            raise S3AccessError(f"{uri}: {error}", code) from error
+        except BotoCoreError as error:  # such as an invalid bucket name
             raise S3AccessError(f"{uri}: {error}") from error
 
     def _path(self, bucket: str, key: str) -> Path:
-        path = self.bucket(bucket) / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return self._folder / bucket / key
 
-    def _named(self, path: Path) -> tuple[str, str]:
+    def _get_location(self, path: Path) -> tuple[str, str]:
+        """Return the bucket and the key that a file of the copy stands for."""
         bucket, *names = path.relative_to(self._folder).parts
         return bucket, "/".join(names)
 
-    def _know(self, path: Path) -> None:
-        self._known[path] = _state(path)
+
+def _is_file_path(key: str) -> bool:
+    """Return whether a key can be the path of a file, which also keeps the file in its folder."""
+    names = key.split("/")
+    return "\0" not in key and all(
+        name not in ("", ".", "..") and len(os.fsencode(name)) <= _MAX_NAME_BYTES for name in names
+    )
 
 
-def _state(path: Path) -> tuple[int, int]:
+def _get_parents(key: str) -> list[str]:
+    """Return the keys of all folders above an object."""
+    names = key.split("/")
+    return ["/".join(names[:count]) for count in range(1, len(names))]
+
+
+def _get_state(path: Path) -> _FileState:
+    """Return what changes when a file is written or replaced."""
     status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _tables(written: list[Path]) -> list[Path]:
-    """The folders that a committer has finished; it removes its own folder from each."""
-    return [path.parent for path in written if path.name == "_SUCCESS"]
+def _get_uncommitted_folders(written: list[Path]) -> list[Path]:
+    """Return the uncommitted folders of all finished tables, which a committer deletes."""
+    return [path.parent / _UNCOMMITTED_FOLDER for path in written if path.name == "_SUCCESS"]

@@ -23,7 +23,7 @@ from local import ACCOUNT
 from local import cloud as clouds
 from local.cloud import PROJECT_ROOT, Cloud, CloudError, FolderInUseError
 from tests.local.support.functions import create_and_invoke_function
-from tests.support.processes import process_group
+from tests.support.processes import list_process_group
 from tests.support.waiting import wait_until
 
 TCP_LISTEN = "0A"  # a state in /proc/net/tcp
@@ -96,9 +96,8 @@ def test_function_trusts_certificate_and_has_permissions_of_role(cloud: Cloud) -
 def test_server_listens_on_one_local_port(cloud: Cloud) -> None:
     create_and_invoke_function(cloud, "listening")
     port = urlsplit(cloud.endpoint).port
-    assert list_open_sockets(process_group(cloud.pid), "tcp", "tcp6") == [(LOCALHOST, port)]
-    # A function's own UDP socket belongs to its tracer, which only sends.
-    assert list_open_sockets([cloud.pid], "udp", "udp6") == []
+    assert list_open_sockets(list_process_group(cloud.pid), "tcp", "tcp6") == [(LOCALHOST, port)]
+    assert list_open_sockets(list_process_group(cloud.pid), "udp", "udp6") == []
 
 
 @pytest.fixture
@@ -119,9 +118,9 @@ def test_stopped_cloud_leaves_no_process_and_no_file_outside_its_folder(
     with clouds.running(folder) as cloud:
         pid = create_and_invoke_function(cloud, "writing")["pid"]
         assert clouds.find(folder) == cloud
-        assert pid in process_group(cloud.pid)
+        assert pid in list_process_group(cloud.pid)
         port = str(urlsplit(cloud.endpoint).port)
-    assert wait_until(lambda: process_group(cloud.pid) == [], 10)
+    assert wait_until(lambda: list_process_group(cloud.pid) == [], 10)
     assert clouds.find(folder) is None
     assert not clouds.stop(folder)
     assert [list(default_folder.iterdir()) for default_folder in default_folders] == [[], []]
@@ -193,10 +192,10 @@ def test_cloud_stops_with_its_parent(number: signal.Signals, tmp_path: Path) -> 
     assert parent.stdout is not None
     try:
         pid = int(parent.stdout.readline())
-        assert len(process_group(pid)) == 2
+        assert len(list_process_group(pid)) == 2
         parent.send_signal(number)
         parent.wait(30)
-        assert wait_until(lambda: process_group(pid) == [], 20)
+        assert wait_until(lambda: list_process_group(pid) == [], 20)
     finally:
         parent.kill()
         parent.stdout.close()
@@ -223,7 +222,7 @@ def test_detached_cloud_runs_until_it_receives_signal(
         assert cloud.pid == int(result.stdout)
         create_and_invoke_function(cloud, "lasting")
         os.kill(cloud.pid, number)
-        assert wait_until(lambda: process_group(int(result.stdout)) == [], 20)
+        assert wait_until(lambda: list_process_group(int(result.stdout)) == [], 20)
         # The lock is released with the last thread, a moment after the process group is empty.
         assert wait_until(lambda: clouds.find(tmp_path) is None, 10)
     finally:
