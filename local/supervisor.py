@@ -1,10 +1,13 @@
-"""Runs one command, and ends with it when whoever started this is gone.
+"""Supervisor: runs a command and terminates it when the process that started it ends.
 
-    python -I keeper.py COMMAND [ARGUMENT...]
+    python -I supervisor.py COMMAND [ARGUMENT...]
 
-Its standard input is a pipe that nobody writes to: it closes when the other end's process is gone,
-however that one died. It is the leader of a process group that holds the command too, and is told
-to end with it.
+Start it as the leader of a new process group (`start_new_session=True`) with a pipe as its standard
+input, and write nothing to the pipe. The operating system closes the pipe when the parent process
+ends, however that happens; the supervisor then kills its process group and all descendants.
+
+A SIGTERM to the group asks the command to stop. The supervisor itself ignores the signal, so that
+it can report the command's exit code.
 """
 
 from __future__ import annotations
@@ -18,29 +21,33 @@ from contextlib import suppress
 
 import psutil
 
-_NO_COMMAND = 127
-_SIGNALLED = 128
+_COMMAND_NOT_FOUND = 127
+_KILLED_BY_SIGNAL = 128
 
 
 def main() -> None:
-    """Exit with the command's own code, as a shell does."""
-    # Asked to end are all in the group; this one stays to tell how the command took it.
+    """Run the command and exit with its exit code, as a shell would."""
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     except OSError as error:
         print(f'Cannot run program "{sys.argv[1]}": {error.strerror}', file=sys.stderr)
-        sys.exit(_NO_COMMAND)
-    threading.Thread(target=_watch, daemon=True).start()
+        sys.exit(_COMMAND_NOT_FOUND)
+    threading.Thread(target=_kill_on_parent_exit, daemon=True).start()
     code = command.wait()
-    sys.exit(code if code >= 0 else _SIGNALLED - code)
+    sys.exit(code if code >= 0 else _KILLED_BY_SIGNAL - code)
 
 
 def terminate_group(pid: int) -> None:
-    """End a keeper at once, with all that came of its command."""
+    """Kill a supervisor, its process group, and all descendants of its command.
+
+    Args:
+        pid: The process ID of the supervisor, which is also its group's.
+    """
     with suppress(psutil.Error):
-        # Some of it may have left the group, and some of the group may have lost its parent. The
-        # youngest first: the keeper ends with its command, and has to come to the end of these.
+        # Descendants may have left the group, and members of the group may have lost their parent,
+        # so both are killed. The newest come first: a supervisor exits as soon as its command
+        # does, which must not happen before the loop has reached the remaining descendants.
         for process in reversed(psutil.Process(pid).children(recursive=True)):
             with suppress(psutil.Error):
                 process.kill()
@@ -48,8 +55,8 @@ def terminate_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _watch() -> None:
-    # Not by way of sys.stdin, whose lock would be held when Python ends.
+def _kill_on_parent_exit() -> None:
+    # Reading from sys.stdin would hold its lock, which blocks the interpreter's shutdown.
     os.read(sys.stdin.fileno(), 1)
     terminate_group(os.getpid())
 

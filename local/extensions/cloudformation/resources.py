@@ -1,4 +1,4 @@
-"""CloudFormation's types that MiniStack lacks, made and removed as their APIs do it."""
+"""CloudFormation resource types that MiniStack does not support."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 from local.extensions.patching.patches import add_entry, resolve
 
-_MODULE = "ministack.services.cloudformation.provisioners"
+_PROVISIONERS = "ministack.services.cloudformation.provisioners"
 Properties = dict[str, Any]
-Made = tuple[str, dict[str, Any]]
+CreatedResource = tuple[str, dict[str, Any]]
+"""The physical ID of a new resource, and its attributes for `Fn::GetAtt`."""
 
 
 def install() -> None:
-    """Add the types to CloudFormation's."""
+    """Register the resource types."""
     add_entry(
-        _MODULE,
+        _PROVISIONERS,
         "_RESOURCE_HANDLERS",
         "AWS::Athena::NamedQuery",
         {
@@ -28,7 +29,7 @@ def install() -> None:
         },
     )
     add_entry(
-        _MODULE,
+        _PROVISIONERS,
         "_RESOURCE_HANDLERS",
         "AWS::EMR::SecurityConfiguration",
         {
@@ -40,56 +41,57 @@ def install() -> None:
     )
 
 
-def _create_query(logical_id: str, properties: Properties, stack: str) -> Made:
+def _create_query(logical_id: str, properties: Properties, stack: str) -> CreatedResource:
     names = ("Name", "Description", "Database", "QueryString", "WorkGroup")
-    given = {name: properties[name] for name in names if properties.get(name)}
-    given.setdefault("Name", f"{stack}-{logical_id}")
-    query_id = _athena("_create_named_query", given)["NamedQueryId"]
+    request = {name: properties[name] for name in names if properties.get(name)}
+    request.setdefault("Name", f"{stack}-{logical_id}")
+    query_id = _call_athena("_create_named_query", request)["NamedQueryId"]
     return query_id, {"NamedQueryId": query_id}
 
 
 def _update_query(
     query_id: str, _: Properties, properties: Properties, stack: str, logical_id: str
-) -> Made:
-    # Any change replaces it.
-    made = _create_query(logical_id, properties, stack)
+) -> CreatedResource:
+    # Every change replaces the query, as on AWS.
+    created = _create_query(logical_id, properties, stack)
     _delete_query(query_id, properties)
-    return made
+    return created
 
 
 def _delete_query(query_id: str, _: Properties) -> None:
-    _athena("_delete_named_query", {"NamedQueryId": query_id})
+    _call_athena("_delete_named_query", {"NamedQueryId": query_id})
 
 
-def _athena(function: str, request: Properties) -> dict[str, Any]:
-    # Not over HTTP: the stack is made on the thread that would have to answer.
+def _call_athena(function: str, request: Properties) -> dict[str, Any]:
+    # Not over HTTP: the stack is provisioned on the thread that would have to respond.
     status, _, body = resolve("ministack.services.athena", function, ("data",))(request)
-    answer: dict[str, Any] = json.loads(body) if body else {}
+    response: dict[str, Any] = json.loads(body) if body else {}
     if status >= HTTPStatus.BAD_REQUEST:
-        raise ValueError(answer.get("Message") or answer.get("message"))
-    return answer
+        raise ValueError(response.get("Message") or response.get("message"))
+    return response
 
 
-# Name -> document. EMR's API for them is all that MiniStack's EMR lacks of them; nobody asks it.
-security_configurations: dict[str, Any] = {}
+# Security configurations by name. MiniStack's EMR has no API for them, and nothing reads them.
+_security_configurations: dict[str, Any] = {}
 
 
-def _create_configuration(logical_id: str, properties: Properties, stack: str) -> Made:
+def _create_configuration(logical_id: str, properties: Properties, stack: str) -> CreatedResource:
     name = properties.get("Name") or f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"
-    if name in security_configurations:
-        raise ValueError(f"the security configuration {name} already exists")
-    security_configurations[name] = properties["SecurityConfiguration"]
+    if name in _security_configurations:
+        raise ValueError(f"The security configuration {name} already exists.")
+    _security_configurations[name] = properties["SecurityConfiguration"]
     return name, {}
 
 
 def _update_configuration(
     name: str, _: Properties, properties: Properties, stack: str, logical_id: str
-) -> Made:
-    # Any change replaces it; one with a name of its own cannot be replaced, which AWS refuses too.
-    made = _create_configuration(logical_id, properties, stack)
-    del security_configurations[name]
-    return made
+) -> CreatedResource:
+    # Every change replaces the configuration. As on AWS, this fails for a configuration with an
+    # explicit name, because both would have the same name.
+    created = _create_configuration(logical_id, properties, stack)
+    del _security_configurations[name]
+    return created
 
 
 def _delete_configuration(name: str, _: Properties) -> None:
-    security_configurations.pop(name, None)
+    _security_configurations.pop(name, None)

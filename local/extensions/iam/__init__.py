@@ -1,1 +1,1 @@
-"""IAM: the resources that AWS evaluates for each API call."""
+"""IAM: the resources that AWS authorizes for each API call."""

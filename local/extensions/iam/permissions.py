@@ -1,8 +1,8 @@
-"""Which resources IAM looks at when Glue, Athena, Logs or S3 is called: those that AWS looks at.
+"""The resources that IAM authorizes for calls to Glue, Athena, CloudWatch Logs, EMR, and S3.
 
-MiniStack takes a crawler's name for a table's, looks at the database alone where a table is asked
-for, and knows neither the workgroup of a query that goes on nor the log stream that is written. AWS
-asks for a table, its database and the catalogue, and all three have to be allowed.
+MiniStack takes a crawler's name for a table's name, authorizes only the database of a call about a
+table, and knows neither the workgroup of a running query nor the log stream that is written. AWS
+requires permission for a table, its database, and the catalog.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from local.extensions.emr.permissions import resource_of as cluster_of
+from local.extensions.emr.permissions import get_cluster_resource
 from local.extensions.patching.patches import replace, resolve
-from local.extensions.s3.bucket_keys import refusal_of_key
+from local.extensions.s3.bucket_keys import get_key_denial
 
-_FROM_REQUEST = (
+_EXTRACT_PARAMETERS = (
     "service",
     "method",
     "path",
@@ -26,25 +26,36 @@ _FROM_REQUEST = (
     "region",
     "account_id",
 )
-_DECISION = ("access_key_id", "iam_action", "service", "region", "resource_arn", "service_context")
-# Where a call names what it is about, besides DatabaseName and TableName.
-_TABLE = {"GetTable": "Name", "DeleteTable": "Name"}
-_WRITES = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
-_DATABASE = ("GetDatabase", "DeleteDatabase", "UpdateDatabase")
-
+_ENFORCE_PARAMETERS = (
+    "access_key_id",
+    "iam_action",
+    "service",
+    "region",
+    "resource_arn",
+    "service_context",
+)
+# Glue actions whose table name is not in the field TableName.
+_TABLE_NAME_FIELDS = {"GetTable": "Name", "DeleteTable": "Name"}
+_DATABASE_ACTIONS = ("CreateDatabase", "GetDatabase", "DeleteDatabase", "UpdateDatabase")
+_LOG_WRITE_ACTIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
 
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Replace how MiniStack names a request's resource, and how it decides about it."""
-    _originals["name"] = replace(
-        "ministack.core.iam_actions", "extract_resource_arn", _name_resource, _FROM_REQUEST
+    """Replace how MiniStack finds a request's resource and how it authorizes the request."""
+    _originals["extract"] = replace(
+        "ministack.core.iam_actions",
+        "extract_resource_arn",
+        _extract_resource_arn,
+        _EXTRACT_PARAMETERS,
     )
-    _originals["decide"] = replace("ministack.core.iam_evaluator", "enforce", _decide, _DECISION)
+    _originals["enforce"] = replace(
+        "ministack.core.iam_evaluator", "enforce", _enforce, _ENFORCE_PARAMETERS
+    )
 
 
-def _name_resource(
+def _extract_resource_arn(
     service: str,
     method: str,
     path: str,
@@ -57,18 +68,18 @@ def _name_resource(
     resource = None
     if service in _RESOURCES and headers.get("x-amz-target"):
         action = headers["x-amz-target"].rpartition(".")[2]
-        # What is no JSON is refused by the service, later.
+        # The service itself rejects a body that is not JSON, after the authorization.
         with suppress(ValueError):
             resource = _RESOURCES[service](action, json.loads(body or b"{}"))
     if resource:
         return f"arn:aws:{service}:{region}:{account_id}:{resource}"
-    named: str = _originals["name"](
+    original: str = _originals["extract"](
         service, method, path, headers, body, query_params, region, account_id
     )
-    return named
+    return original
 
 
-def _decide(
+def _enforce(
     access_key_id: str,
     iam_action: str,
     service: str,
@@ -76,27 +87,28 @@ def _decide(
     resource_arn: str = "*",
     service_context: dict[str, Any] | None = None,
 ) -> Any:
-    """None if it is allowed, on every resource that AWS would ask for."""
-    decide = _originals["decide"]
-    for arn in _all_of(resource_arn) if service == "glue" else [resource_arn]:
-        denied = decide(access_key_id, iam_action, service, region, arn, service_context)
-        if denied:
-            return denied
+    """Return the denial of a resource that AWS requires, or `None` if all are allowed."""
+    enforce = _originals["enforce"]
+    arns = _get_required_arns(resource_arn) if service == "glue" else [resource_arn]
+    for arn in arns:
+        denial = enforce(access_key_id, iam_action, service, region, arn, service_context)
+        if denial:
+            return denial
     if service == "s3":
-        return refusal_of_key(decide, access_key_id, iam_action, region, resource_arn)
+        return get_key_denial(enforce, access_key_id, iam_action, region, resource_arn)
     return None
 
 
-def _glue(action: str, request: dict[str, Any]) -> str | None:
-    """The most particular resource of a call to Glue; null where MiniStack's answer is right."""
+def _get_glue_resource(action: str, request: dict[str, Any]) -> str | None:
+    """Return the most specific resource of a Glue call, or `None` to keep MiniStack's choice."""
     if "Crawler" in action:
         return f"crawler/{request.get('Name') or request.get('CrawlerName') or '*'}"
-    if action in _DATABASE or action == "CreateDatabase":
+    if action in _DATABASE_ACTIONS:
         name = request.get("Name") or request.get("DatabaseInput", {}).get("Name")
         return f"database/{name}"
     if database := request.get("DatabaseName"):
         table = (
-            request.get(_TABLE.get(action, "TableName"))
+            request.get(_TABLE_NAME_FIELDS.get(action, "TableName"))
             or request.get("TableInput", {}).get("Name")
             or "*"
         )
@@ -104,8 +116,8 @@ def _glue(action: str, request: dict[str, Any]) -> str | None:
     return None
 
 
-def _athena(_: str, request: dict[str, Any]) -> str | None:
-    """The workgroup of the query that a call names."""
+def _get_athena_resource(_: str, request: dict[str, Any]) -> str | None:
+    """Return the workgroup of the query execution that a call names."""
     executions = resolve("ministack.services.athena", "_executions")
     execution = executions.get(request.get("QueryExecutionId"))
     if execution is None:
@@ -113,27 +125,27 @@ def _athena(_: str, request: dict[str, Any]) -> str | None:
     return f"workgroup/{execution['WorkGroup']}"
 
 
-def _logs(action: str, request: dict[str, Any]) -> str | None:
-    """What is written to a group is decided by the name of a stream in it, even of none."""
-    if action not in _WRITES:
+def _get_logs_resource(action: str, request: dict[str, Any]) -> str | None:
+    """Return the log stream of a call that writes; the stream's name may be empty."""
+    if action not in _LOG_WRITE_ACTIONS:
         return None
     return f"log-group:{request.get('logGroupName')}:log-stream:{request.get('logStreamName', '')}"
 
 
-def _all_of(arn: str) -> Sequence[str]:
-    """A table with its database and catalogue, a database with its catalogue; else itself."""
-    head, _, resource = arn.rpartition(":")
+def _get_required_arns(arn: str) -> Sequence[str]:
+    """Return the Glue resource itself and those above it: its database and the catalog."""
+    prefix, _, resource = arn.rpartition(":")
     kind, *names = resource.split("/")
     if kind == "table":
-        return [arn, f"{head}:database/{names[0]}", f"{head}:catalog"]
+        return [arn, f"{prefix}:database/{names[0]}", f"{prefix}:catalog"]
     if kind == "database":
-        return [arn, f"{head}:catalog"]
+        return [arn, f"{prefix}:catalog"]
     return [arn]
 
 
 _RESOURCES = {
-    "athena": _athena,
-    "elasticmapreduce": cluster_of,
-    "glue": _glue,
-    "logs": _logs,
+    "athena": _get_athena_resource,
+    "elasticmapreduce": get_cluster_resource,
+    "glue": _get_glue_resource,
+    "logs": _get_logs_resource,
 }

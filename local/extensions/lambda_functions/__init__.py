@@ -1,1 +1,1 @@
-"""Lambda: how errors that a handler raises are reported."""
+"""Lambda: how errors of handlers are reported."""

@@ -1,7 +1,7 @@
-"""A function's error keeps the name that its handler raised, and where it was raised.
+"""Errors of Lambda functions keep the exception's type and stack trace.
 
-MiniStack calls every one of them `Runtime.HandlerError`; the state machine's Retry and Catch, and
-the failure mail, go by the name.
+MiniStack reports every exception of a handler as `Runtime.HandlerError`. The state machine's Retry
+and Catch match errors by their type, and the failure email shows it.
 """
 
 from __future__ import annotations
@@ -12,32 +12,36 @@ from typing import Any
 
 from local.extensions.patching.patches import PatchError, replace, resolve
 
-_WORKERS = "ministack.core.lambda_runtime"
-_FUNCTIONS = "ministack.services.lambda_svc"
-# In the worker's script: what it answers when the handler has raised.
-_ANSWER = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
-_FULL_ANSWER = (
+_RUNTIME = "ministack.core.lambda_runtime"
+_LAMBDA = "ministack.services.lambda_svc"
+# What MiniStack's worker script returns when the handler has raised an exception, and its
+# replacement.
+_ERROR_RESULT = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+_TYPED_ERROR_RESULT = (
     '{"status": "error", "error": str(e), "trace": traceback.format_exc(), '
     '"type": type(e).__name__, "frames": traceback.format_tb(e.__traceback__)[1:]}'
 )
-_UNNAMED = "Runtime.HandlerError"
-_DIED = "Worker process died"
+_GENERIC_ERROR = "Runtime.HandlerError"
+_WORKER_DIED = "Worker process died"
 
-_last = threading.local()
+# The worker's result of the invocation that the current thread handles.
+_invocation = threading.local()
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Have the worker say the error's name, and the function's answer pass it on."""
-    script = resolve(_WORKERS, "_PYTHON_WORKER_SCRIPT")
-    if _FULL_ANSWER not in script:
-        if script.count(_ANSWER) != 1:
-            raise PatchError(f"{__name__}: {_WORKERS}._PYTHON_WORKER_SCRIPT answers otherwise")
-        resolve(_WORKERS, "__dict__")["_PYTHON_WORKER_SCRIPT"] = script.replace(
-            _ANSWER, _FULL_ANSWER
+    """Add the exception's type to the worker's result and to the function's response."""
+    script = resolve(_RUNTIME, "_PYTHON_WORKER_SCRIPT")
+    if _TYPED_ERROR_RESULT not in script:
+        if script.count(_ERROR_RESULT) != 1:
+            raise PatchError(
+                f"{__name__}: {_RUNTIME}._PYTHON_WORKER_SCRIPT returns errors in another form"
+            )
+        resolve(_RUNTIME, "__dict__")["_PYTHON_WORKER_SCRIPT"] = script.replace(
+            _ERROR_RESULT, _TYPED_ERROR_RESULT
         )
-    _originals["worker"] = replace(
-        _WORKERS,
+    _originals["invoke"] = replace(
+        _RUNTIME,
         "Worker.invoke",
         _invoke_worker,
         (
@@ -45,33 +49,33 @@ def install() -> None:
             *("trace_id", "depth", "durable", "invoked_function_arn"),
         ),
     )
-    _originals["function"] = replace(
-        _FUNCTIONS, "_execute_function_warm", _execute, ("func", "event", "request_id")
+    _originals["execute"] = replace(
+        _LAMBDA, "_execute_function_warm", _execute_function, ("func", "event", "request_id")
     )
 
 
-def _invoke_worker(worker: Any, *arguments: Any, **keywords: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = _originals["worker"](worker, *arguments, **keywords)
-    _last.answer = answer
-    return answer
+def _invoke_worker(worker: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    result: dict[str, Any] = _originals["invoke"](worker, *args, **kwargs)
+    _invocation.result = result
+    return result
 
 
-def _execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-    _last.answer = {}
-    result: dict[str, Any] = _originals["function"](func, event, request_id)
-    body = result.get("body")
-    if not result.get("error") or not isinstance(body, dict):
-        return result
-    answer = _last.answer
-    if body.get("errorType") == _UNNAMED and "type" in answer:
+def _execute_function(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+    _invocation.result = {}
+    response: dict[str, Any] = _originals["execute"](func, event, request_id)
+    body = response.get("body")
+    if not response.get("error") or not isinstance(body, dict):
+        return response
+    result = _invocation.result
+    if body.get("errorType") == _GENERIC_ERROR and "type" in result:
         body |= {
-            "errorType": answer["type"],
+            "errorType": result["type"],
             "requestId": request_id,
-            "stackTrace": answer["frames"],
+            "stackTrace": result["frames"],
         }
-    elif answer.get("error") == _DIED:
+    elif result.get("error") == _WORKER_DIED:
         body |= {
             "errorType": "Runtime.ExitError",
             "errorMessage": f"RequestId: {request_id} Error: Runtime exited",
         }
-    return result
+    return response

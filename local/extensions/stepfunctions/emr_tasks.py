@@ -1,4 +1,4 @@
-"""Step Functions' own integrations of EMR: what each calls, and what `.sync` waits for."""
+"""EMR service integrations of Step Functions: the calls they make, and what `.sync` waits for."""
 
 from __future__ import annotations
 
@@ -10,75 +10,83 @@ from typing import Any
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, retry_if_result, wait_fixed
 
-from local.extensions.patching.responses import plain_json
-from local.extensions.stepfunctions.executions import check_running, failure
+from local.extensions.patching.responses import to_json_value
+from local.extensions.stepfunctions.executions import check_running, create_task_error
 
 _POLL_SECONDS = 0.25
-_STEP_OVER = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
-_CLUSTER_OVER = {"TERMINATED", "TERMINATED_WITH_ERRORS"}
-_THROTTLED = {"ThrottlingException", "Throttling"}
+_FINAL_STEP_STATES = {"COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"}
+_FINAL_CLUSTER_STATES = {"TERMINATED", "TERMINATED_WITH_ERRORS"}
+_THROTTLING_CODES = {"ThrottlingException", "Throttling"}
 
 Arguments = dict[str, Any]
 
 
 def create_cluster(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`createCluster`: the new cluster's id."""
-    answer = emr.run_job_flow(**arguments)
-    return {"ClusterId": answer["JobFlowId"], "ClusterArn": answer["ClusterArn"]}
+    """Run `createCluster` and return the new cluster's ID and ARN."""
+    response = emr.run_job_flow(**arguments)
+    return {"ClusterId": response["JobFlowId"], "ClusterArn": response["ClusterArn"]}
 
 
 def create_cluster_sync(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`createCluster.sync`: the id, once the cluster waits for steps."""
+    """Run `createCluster.sync` and return the cluster's ID and ARN when it is ready for steps."""
     if not arguments.get("Instances", {}).get("KeepJobFlowAliveWhenNoSteps"):
-        raise failure("States.Runtime", "Instances.KeepJobFlowAliveWhenNoSteps has to be true.")
+        raise create_task_error(
+            "States.Runtime", "Instances.KeepJobFlowAliveWhenNoSteps must be true."
+        )
     if "Steps" in arguments:
-        raise failure("States.Runtime", "The field 'Steps' is not supported by Step Functions.")
-    made = create_cluster(emr, arguments)
-    cluster = _wait_for_cluster(emr, made["ClusterId"], {"WAITING", "RUNNING"} | _CLUSTER_OVER)
-    if cluster["Status"]["State"] in _CLUSTER_OVER:
-        raise failure("States.TaskFailed", json.dumps(cluster))
-    return made
+        raise create_task_error(
+            "States.Runtime", "The field 'Steps' is not supported by Step Functions."
+        )
+    result = create_cluster(emr, arguments)
+    ready_or_final = {"WAITING", "RUNNING"} | _FINAL_CLUSTER_STATES
+    cluster = _wait_for_cluster(emr, result["ClusterId"], ready_or_final)
+    if cluster["Status"]["State"] in _FINAL_CLUSTER_STATES:
+        raise create_task_error("States.TaskFailed", json.dumps(cluster))
+    return result
 
 
 def add_step(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`addStep`: the step's id."""
-    more = {name: value for name, value in arguments.items() if name == "ExecutionRoleArn"}
-    answer = emr.add_job_flow_steps(
-        JobFlowId=arguments["ClusterId"], Steps=[arguments["Step"]], **more
+    """Run `addStep` and return the new step's ID."""
+    optional = {name: value for name, value in arguments.items() if name == "ExecutionRoleArn"}
+    response = emr.add_job_flow_steps(
+        JobFlowId=arguments["ClusterId"], Steps=[arguments["Step"]], **optional
     )
-    return {"StepId": answer["StepIds"][0]}
+    return {"StepId": response["StepIds"][0]}
 
 
 def add_step_sync(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`addStep.sync`: the step, once it is completed; any other end fails the task."""
+    """Run `addStep.sync` and return the completed step.
+
+    The task fails if the step ends in any other state.
+    """
     step_id = add_step(emr, arguments)["StepId"]
 
-    def look() -> dict[str, Any]:
-        answer = emr.describe_step(ClusterId=arguments["ClusterId"], StepId=step_id)
-        return _plain_dict(answer["Step"])
+    def describe() -> dict[str, Any]:
+        response = emr.describe_step(ClusterId=arguments["ClusterId"], StepId=step_id)
+        return _to_json(response["Step"])
 
-    step = _wait_until(look, _STEP_OVER)
+    step = _wait_for_state(describe, _FINAL_STEP_STATES)
     if step["Status"]["State"] != "COMPLETED":
-        raise failure("States.TaskFailed", json.dumps(step))
+        raise create_task_error("States.TaskFailed", json.dumps(step))
     return {"Step": step}
 
 
 def terminate_cluster(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`terminateCluster`: nothing, at once."""
+    """Run `terminateCluster`, which returns nothing and does not wait."""
     emr.terminate_job_flows(JobFlowIds=[arguments["ClusterId"]])
     return {}
 
 
 def terminate_cluster_sync(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`terminateCluster.sync`: the cluster, once it is gone."""
+    """Run `terminateCluster.sync` and return the terminated cluster."""
     terminate_cluster(emr, arguments)
-    return {"Cluster": _wait_for_cluster(emr, arguments["ClusterId"], _CLUSTER_OVER)}
+    return {"Cluster": _wait_for_cluster(emr, arguments["ClusterId"], _FINAL_CLUSTER_STATES)}
 
 
 def cancel_step(emr: Any, arguments: Arguments) -> dict[str, Any]:
-    """`cancelStep`: whether EMR will cancel it."""
-    answer = emr.cancel_steps(ClusterId=arguments["ClusterId"], StepIds=[arguments["StepId"]])
-    return {"CancelStepsInfo": answer["CancelStepsInfoList"][0]}
+    """Run `cancelStep` and return whether EMR accepted the cancellation."""
+    response = emr.cancel_steps(ClusterId=arguments["ClusterId"], StepIds=[arguments["StepId"]])
+    return {"CancelStepsInfo": response["CancelStepsInfoList"][0]}
 
 
 TASKS: dict[str, Callable[[Any, Arguments], dict[str, Any]]] = {
@@ -90,41 +98,44 @@ TASKS: dict[str, Callable[[Any, Arguments], dict[str, Any]]] = {
     "terminateCluster.sync": terminate_cluster_sync,
     "cancelStep": cancel_step,
 }
+"""The supported integrations, by the last part of a task's resource."""
 
 
 def _wait_for_cluster(emr: Any, cluster_id: str, states: set[str]) -> dict[str, Any]:
-    return _wait_until(
-        lambda: _plain_dict(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]), states
+    return _wait_for_state(
+        lambda: _to_json(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]), states
     )
 
 
-def _wait_until(look: Callable[[], dict[str, Any]], states: set[str]) -> dict[str, Any]:
-    """What is there when it has come to one of the states.
+def _wait_for_state(describe: Callable[[], dict[str, Any]], states: set[str]) -> dict[str, Any]:
+    """Poll until the cluster or step is in one of the states, and return its description.
 
-    No limit of its own: the task's time-out and the execution's end are the limit, as on AWS.
+    As on AWS, only the timeouts of the task and of the execution limit the wait.
     """
 
-    def look_while_running() -> dict[str, Any]:
+    def describe_while_running() -> dict[str, Any]:
         check_running()
-        return look()
+        return describe()
 
     wait = Retrying(
         wait=wait_fixed(_POLL_SECONDS),
-        retry=retry_if_result(lambda found: found["Status"]["State"] not in states)
+        retry=retry_if_result(lambda description: description["Status"]["State"] not in states)
         | retry_if_exception(_is_throttled),
     )
-    return wait(look_while_running)
+    return wait(describe_while_running)
 
 
 def _is_throttled(error: BaseException) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"].get("Code") in _THROTTLED
+    return isinstance(error, ClientError) and error.response["Error"].get("Code") in (
+        _THROTTLING_CODES
+    )
 
 
-def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = plain_json(value, _milliseconds)
-    return plain
+def _to_json(description: dict[str, Any]) -> dict[str, Any]:
+    converted: dict[str, Any] = to_json_value(description, _to_milliseconds)
+    return converted
 
 
-def _milliseconds(moment: datetime) -> int:
-    """A time as these integrations write it."""
-    return int(moment.timestamp() * 1000)
+def _to_milliseconds(timestamp: datetime) -> int:
+    """Convert a timestamp to milliseconds since 1970, as these integrations do."""
+    return int(timestamp.timestamp() * 1000)

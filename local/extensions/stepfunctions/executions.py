@@ -1,8 +1,8 @@
-"""An execution's end, as Step Functions decides it: aborted stays aborted, and time runs out.
+"""How executions end: aborted executions stay aborted, and state machines can time out.
 
-MiniStack knows no time-out of a state machine, lets a task that fails after an abort turn the
-execution into a failed one, lets a Catch of States.ALL see what no Catch on AWS sees, and does not
-tell EventBridge why somebody stopped an execution.
+MiniStack ignores the timeout of a state machine, lets a task that fails after an abort change the
+execution's status to FAILED, lets a Catch of States.ALL match errors that it cannot catch on AWS,
+and omits the reason of an abort from the event that it sends to EventBridge.
 """
 
 from __future__ import annotations
@@ -17,55 +17,83 @@ from typing import Any
 
 from local.extensions.patching.patches import replace, resolve
 
-MODULE = "ministack.services.stepfunctions"
-_EVENTS = "ministack.services.eventbridge"
-# Nothing catches them but their own names, and AWS does not even promise that.
-_UNCAUGHT = ("States.Runtime", "States.DataLimitExceeded")
+STEP_FUNCTIONS = "ministack.services.stepfunctions"
+_EVENTBRIDGE = "ministack.services.eventbridge"
+# States.ALL does not match these errors. AWS does not document whether their own names do.
+_NOT_IN_STATES_ALL = ("States.Runtime", "States.DataLimitExceeded")
 
 Execution = dict[str, Any]
-current: contextvars.ContextVar[Execution | None] = contextvars.ContextVar("current", default=None)
-# Set when a Parallel state around this task has failed without it.
-stopped: contextvars.ContextVar[tuple[threading.Event, ...]] = contextvars.ContextVar(
-    "stopped", default=()
+"""MiniStack's record of an execution."""
+
+current_execution: contextvars.ContextVar[Execution | None] = contextvars.ContextVar(
+    "current_execution", default=None
 )
+"""The execution that runs in the current context."""
+
+stop_events: contextvars.ContextVar[tuple[threading.Event, ...]] = contextvars.ContextVar(
+    "stop_events", default=()
+)
+"""One event per Parallel state around the current task, set when one of its branches has failed."""
 
 
-class StoppedError(BaseException):
-    """Whatever this task does no longer matters. Below BaseException: no state may handle it."""
+class TaskStoppedError(BaseException):
+    """The execution or the branch of a task has ended, so the task stops.
+
+    Derived from BaseException so that no error handling of a state can catch it.
+    """
 
 
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Replace how an execution is run and failed, and what a Catch matches."""
-    _originals["run"] = replace(MODULE, "_run_execution", _run, ("exec_arn",))
-    _originals["fail"] = replace(MODULE, "_fail_execution", _fail, ("execution", "error", "cause"))
-    _originals["match"] = replace(MODULE, "_error_matches", _matches, ("error_equals", "error"))
-    parameters = ("data", "allow_aws_source")
-    _originals["put_events"] = replace(_EVENTS, "_put_events", _put_events, parameters)
+    """Replace how an execution runs and fails, what a Catch matches, and what EventBridge gets."""
+    _originals["run"] = replace(STEP_FUNCTIONS, "_run_execution", _run, ("exec_arn",))
+    _originals["fail"] = replace(
+        STEP_FUNCTIONS, "_fail_execution", _fail, ("execution", "error", "cause")
+    )
+    _originals["matches"] = replace(
+        STEP_FUNCTIONS, "_error_matches", _error_matches, ("error_equals", "error")
+    )
+    _originals["put_events"] = replace(
+        _EVENTBRIDGE, "_put_events", _put_events, ("data", "allow_aws_source")
+    )
 
 
-def failure(error: str, cause: str) -> Exception:
-    """What a task raises to fail with that error's name and cause."""
-    made: Exception = resolve(MODULE, "_ExecutionError", ("error", "cause"))(error, cause)
-    return made
+def create_task_error(error: str, cause: str) -> Exception:
+    """Create the exception that fails a task with an error name and a cause."""
+    exception: Exception = resolve(STEP_FUNCTIONS, "_ExecutionError", ("error", "cause"))(
+        error, cause
+    )
+    return exception
 
 
 def check_running() -> None:
-    """StoppedError when the execution, or the branch that this task belongs to, is over."""
-    execution = current.get()
-    is_over = execution is not None and execution["status"] != "RUNNING"
-    if is_over or any(event.is_set() for event in stopped.get()):
-        raise StoppedError
+    """Check that the current task still has to run.
+
+    Raises:
+        TaskStoppedError: The execution has ended, or another branch of a Parallel state around the
+            task has failed.
+    """
+    execution = current_execution.get()
+    has_ended = execution is not None and execution["status"] != "RUNNING"
+    if has_ended or any(event.is_set() for event in stop_events.get()):
+        raise TaskStoppedError
+
+
+def add_event(execution: Execution, event_type: str, details: dict[str, Any]) -> None:
+    """Add an event to an execution's history."""
+    resolve(STEP_FUNCTIONS, "_add_event", ("execution", "event_type", "details"))(
+        execution, event_type, details
+    )
 
 
 def _run(exec_arn: str) -> None:
-    execution = resolve(MODULE, "_executions").get(exec_arn)
-    current.set(execution)
+    execution = resolve(STEP_FUNCTIONS, "_executions").get(exec_arn)
+    current_execution.set(execution)
     timer = _start_timer(execution) if execution is not None else None
     try:
-        with suppress(StoppedError):
+        with suppress(TaskStoppedError):
             _originals["run"](exec_arn)
     finally:
         if timer is not None:
@@ -73,11 +101,11 @@ def _run(exec_arn: str) -> None:
 
 
 def _start_timer(execution: Execution) -> threading.Timer | None:
-    machine = resolve(MODULE, "_state_machines").get(execution["stateMachineArn"])
+    machine = resolve(STEP_FUNCTIONS, "_state_machines").get(execution["stateMachineArn"])
     seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
     if seconds is None:
         return None
-    # The account and region that the emulator works for are in the context.
+    # MiniStack keeps the current account and region in the context.
     context = contextvars.copy_context()
     timer = threading.Timer(seconds, context.run, args=(_time_out, execution))
     timer.daemon = True
@@ -91,12 +119,7 @@ def _time_out(execution: Execution) -> None:
     execution["status"] = "TIMED_OUT"
     execution["stopDate"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
-    resolve(MODULE, "_emit_execution_status_event", ("execution",))(execution)
-
-
-def add_event(execution: Execution, kind: str, details: dict[str, Any]) -> None:
-    """Add an event to the execution's history."""
-    resolve(MODULE, "_add_event", ("execution", "event_type", "details"))(execution, kind, details)
+    resolve(STEP_FUNCTIONS, "_emit_execution_status_event", ("execution",))(execution)
 
 
 def _fail(execution: Execution, error: str, cause: str) -> None:
@@ -104,22 +127,22 @@ def _fail(execution: Execution, error: str, cause: str) -> None:
         _originals["fail"](execution, error, cause)
 
 
-def _matches(error_equals: list[str], error: str) -> bool:
-    if error in _UNCAUGHT:
+def _error_matches(error_equals: list[str], error: str) -> bool:
+    if error in _NOT_IN_STATES_ALL:
         return error in error_equals
-    return bool(_originals["match"](error_equals, error))
+    return bool(_originals["matches"](error_equals, error))
 
 
 def _put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
     for entry in data.get("Entries", []) if allow_aws_source else []:
         if entry.get("Source") == "aws.states":
-            entry["Detail"] = _with_reason(entry["Detail"])
+            entry["Detail"] = _add_abort_reason(entry["Detail"])
     return _originals["put_events"](data, allow_aws_source)
 
 
-def _with_reason(detail: str) -> str:
-    told = json.loads(detail)
-    execution = resolve(MODULE, "_executions").get(told["executionArn"])
-    if told["status"] == "ABORTED" and execution is not None:
-        told |= {name: execution.get(name) for name in ("error", "cause")}
-    return json.dumps(told)
+def _add_abort_reason(detail_json: str) -> str:
+    detail = json.loads(detail_json)
+    execution = resolve(STEP_FUNCTIONS, "_executions").get(detail["executionArn"])
+    if detail["status"] == "ABORTED" and execution is not None:
+        detail |= {name: execution.get(name) for name in ("error", "cause")}
+    return json.dumps(detail)

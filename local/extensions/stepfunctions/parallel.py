@@ -1,8 +1,8 @@
-"""A Parallel state fails as soon as one branch has failed, and its other branches are stopped.
+"""Parallel states: the first failed branch fails the state and stops the other branches.
 
-MiniStack waits for all of them: a failed job would be told only when the other one is done. It also
-ignores what such a state makes of its results in JSONata, lets branches share their variables, and
-keeps the tasks within branches out of the history, where people look for what runs.
+MiniStack waits for all branches, so it would report a failed job only when the other job ends. It
+also ignores the JSONata Output and Assign of such a state, shares variables between branches, and
+omits the tasks of branches from the history.
 """
 
 from __future__ import annotations
@@ -15,48 +15,52 @@ from typing import Any
 
 from local.extensions.patching.patches import replace, resolve
 from local.extensions.stepfunctions.executions import (
-    MODULE,
+    STEP_FUNCTIONS,
     Execution,
-    StoppedError,
+    TaskStoppedError,
     add_event,
     check_running,
-    stopped,
+    stop_events,
 )
 
-_STATE = ("state_def", "raw_input", "execution", "ctx")
+_STATE_PARAMETERS = ("state_def", "raw_input", "execution", "ctx")
+# The states of each branch of the current Parallel state.
 _branches: ContextVar[tuple[Any, ...]] = ContextVar("branches", default=())
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Replace how the state and its branches are run, and a task within one."""
-    _originals["parallel"] = replace(MODULE, "_run_parallel_branches", _run_parallel, _STATE)
+    """Replace how a Parallel state, its branches, and the tasks within them run."""
+    _originals["parallel"] = replace(
+        STEP_FUNCTIONS, "_run_parallel_branches", _run_parallel, _STATE_PARAMETERS
+    )
     _originals["branch"] = replace(
-        MODULE,
+        STEP_FUNCTIONS,
         "_run_sub_machine",
         _run_branch,
         ("states", "start_at", "input_data", "execution", "ctx"),
     )
-    _originals["task"] = replace(MODULE, "_execute_task", _run_task, _STATE)
+    _originals["task"] = replace(STEP_FUNCTIONS, "_execute_task", _run_task, _STATE_PARAMETERS)
 
 
 def _run_parallel(
     state_def: dict[str, Any], raw_input: Any, execution: Execution, ctx: dict[str, Any]
 ) -> tuple[Any, str | None]:
-    failed = stopped.set((*stopped.get(), threading.Event()))
-    own = _branches.set(tuple(branch.get("States") for branch in state_def["Branches"]))
+    events_token = stop_events.set((*stop_events.get(), threading.Event()))
+    branches_token = _branches.set(tuple(branch.get("States") for branch in state_def["Branches"]))
     try:
-        output, following = _originals["parallel"](state_def, raw_input, execution, ctx)
+        output, next_state = _originals["parallel"](state_def, raw_input, execution, ctx)
     finally:
-        stopped.reset(failed)
-        _branches.reset(own)
-    if resolve(MODULE, "_state_query_language", ("state_def", "ctx"))(state_def, ctx) == "JSONata":
+        stop_events.reset(events_token)
+        _branches.reset(branches_token)
+    get_query_language = resolve(STEP_FUNCTIONS, "_state_query_language", ("state_def", "ctx"))
+    if get_query_language(state_def, ctx) == "JSONata":
         results = output
-        output = resolve(MODULE, "_apply_jsonata_output")(
+        output = resolve(STEP_FUNCTIONS, "_apply_jsonata_output")(
             state_def, raw_input, ctx, result=results, default=results
         )
-        resolve(MODULE, "_apply_state_assign")(state_def, raw_input, ctx, result=results)
-    return output, following
+        resolve(STEP_FUNCTIONS, "_apply_state_assign")(state_def, raw_input, ctx, result=results)
+    return output, next_state
 
 
 def _run_branch(
@@ -66,16 +70,17 @@ def _run_branch(
     execution: Execution,
     ctx: dict[str, Any],
 ) -> Any:
-    # A Map runs its items here too, and whether one may fail is for the Map to decide.
+    # MiniStack also runs the items of a Map here, and a Map decides itself whether an item may
+    # fail.
     if not any(states is branch for branch in _branches.get()):
         return _originals["branch"](states, start_at, input_data, execution, ctx)
-    own = {**ctx, "variables": dict(ctx.get("variables", {}))}
+    branch_ctx = {**ctx, "variables": dict(ctx.get("variables", {}))}
     try:
-        return _originals["branch"](states, start_at, input_data, execution, own)
-    except StoppedError:
-        return None  # the branch that failed tells why
+        return _originals["branch"](states, start_at, input_data, execution, branch_ctx)
+    except TaskStoppedError:
+        return None  # the failed branch raises the error
     except Exception:
-        stopped.get()[-1].set()
+        stop_events.get()[-1].set()
         raise
 
 
@@ -83,13 +88,13 @@ def _run_task(
     state_def: dict[str, Any], raw_input: Any, execution: Execution, ctx: dict[str, Any]
 ) -> tuple[Any, str | None]:
     check_running()
-    is_in_branch = bool(stopped.get())
+    is_in_branch = bool(stop_events.get())
     name = ctx["State"]["Name"]
     if is_in_branch:
         details = {"name": name, "input": json.dumps(raw_input)}
         add_event(execution, "TaskStateEntered", {"stateEnteredEventDetails": details})
-    output, following = _originals["task"](state_def, raw_input, execution, ctx)
+    output, next_state = _originals["task"](state_def, raw_input, execution, ctx)
     if is_in_branch:
         details = {"name": name, "output": json.dumps(output)}
         add_event(execution, "TaskStateExited", {"stateExitedEventDetails": details})
-    return output, following
+    return output, next_state
