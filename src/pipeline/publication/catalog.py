@@ -17,7 +17,7 @@ from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 
 
 @dataclass(frozen=True)
-class CatalogueTable:
+class CatalogTable:
     """A table of a run; `rentals` and `revenue` are what adds up to the run's, `0` for nothing."""
 
     name: str
@@ -26,10 +26,10 @@ class CatalogueTable:
     revenue: str = "0"
 
 
-def catalogue_tables(personal_data: bool) -> list[CatalogueTable]:
+def list_tables(personal_data: bool) -> list[CatalogTable]:
     """All tables, with the columns that readers see."""
     curated = [
-        CatalogueTable(
+        CatalogTable(
             dataset.name,
             tuple(name for name, _ in dataset.curated_columns),
             *(("1", "total_amount") if dataset is RENTALS else ()),
@@ -46,7 +46,7 @@ def views(personal_data: bool) -> list[Query]:
             f"view {table.name}",
             _sql("published_view", table=table.name, columns=_list(table.columns)),
         )
-        for table in catalogue_tables(personal_data)
+        for table in list_tables(personal_data)
     ]
 
 
@@ -55,7 +55,7 @@ def row_counts(run_id: str) -> Query:
 
     One query for all tables, since each query is charged for ten megabytes at least.
     """
-    tables = catalogue_tables(personal_data=False)
+    tables = list_tables(personal_data=False)
     texts = (
         _sql("row_counts", table=table.name, rentals=table.rentals, revenue=table.revenue)
         for table in tables
@@ -75,12 +75,12 @@ def question_queries(run_id: str) -> list[Query]:
     ]
 
 
-def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogueTable:
+def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogTable:
     columns = tuple(name for name, _ in table.columns_for(personal_data))
-    return CatalogueTable(table.name, columns, table.count_column, table.revenue_column)
+    return CatalogTable(table.name, columns, table.count_column, table.revenue_column)
 
 
-def _of_run(table: CatalogueTable) -> str:
+def _of_run(table: CatalogTable) -> str:
     return _sql("single_run", table=table.name, columns=_list(table.columns))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import QueryFailedError, RunRejectedError
-from pipeline.publication.catalog import catalogue_tables
+from pipeline.publication.catalog import list_tables
 from pipeline.publication.questions import SQL_FOLDER
 from tests.functional.conftest import Cloud
 from tests.support.athena import Failure, FakeAthena
@@ -26,7 +26,7 @@ from tests.support.runs import (
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
-NAMES = [table.name for table in catalogue_tables(personal_data=False)]
+NAMES = [table.name for table in list_tables(personal_data=False)]
 
 
 @pytest.fixture

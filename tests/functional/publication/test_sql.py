@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from contract.kpi_tables import KPI_TABLES
 from pipeline.publication.catalog import (
-    catalogue_tables,
+    list_tables,
     question_queries,
     row_counts,
     views,
@@ -45,7 +45,7 @@ def test_what_is_sent_is_one_statement_with_its_parameters(query: object) -> Non
 
 
 def test_there_is_a_view_of_each_table_with_the_contracts_columns() -> None:
-    for query, table in zip(views(personal_data=False), catalogue_tables(False), strict=True):
+    for query, table in zip(views(personal_data=False), list_tables(False), strict=True):
         statement = sqlglot.parse_one(query.text, read="athena")
         assert statement.this.name == table.name
         assert tuple(column.alias_or_name for column in statement.expression.selects) == (
