@@ -33,7 +33,9 @@ exec {spark} "$@"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run all tests of the shared cloud on one worker, so that only one cloud is started."""
     for item in items:
-        if _SHARED_FIXTURES & set(getattr(item, "fixturenames", ())):
+        # The hook sees the tests of all folders, and others have a fixture of the same name.
+        is_local = Path(__file__).parent in item.path.parents
+        if is_local and _SHARED_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("local"))
 
 
