@@ -1,4 +1,4 @@
-"""Standing between our code and boto3: counting calls, refusing or crashing, keeping them apart."""
+"""Control of the AWS calls of the code under test: observe them, or let them fail or crash."""
 
 from __future__ import annotations
 
@@ -12,38 +12,51 @@ from botocore.exceptions import ClientError
 
 
 class Crash(BaseException):
-    """The process is gone: nothing of ours may catch it."""
+    """The end of the process. No code under test may catch it."""
 
 
 def watch_calls(
     monkeypatch: pytest.MonkeyPatch, after: Callable[[str, dict[str, Any], Any], None]
 ) -> None:
-    """Call `after` with operation, arguments and answer when an AWS call has taken effect."""
+    """Call a function after each AWS call has taken effect.
+
+    Args:
+        monkeypatch: Limits the effect to a test.
+        after: Receives the operation, the arguments, and the response.
+    """
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        answer = original(self, operation, arguments)
-        after(operation, arguments, answer)
-        return answer
+        response = original(self, operation, arguments)
+        after(operation, arguments, response)
+        return response
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
 def crash_after(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
-    """Crash once when so many calls have taken effect; the list fills with the calls made."""
-    made: list[str] = []
+    """Crash after an AWS call has taken effect.
+
+    Args:
+        monkeypatch: Limits the effect to a test.
+        number: Number of the call, starting from 1.
+
+    Returns:
+        A list to which each call adds its operation.
+    """
+    operations: list[str] = []
 
     def count(operation: str, *_: Any) -> None:
-        made.append(operation)
-        if len(made) == number:
+        operations.append(operation)
+        if len(operations) == number:
             raise Crash
 
     watch_calls(monkeypatch, count)
-    return made
+    return operations
 
 
-def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS answers each call as a whole; moto's threads would meet within one."""
+def serialize_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each AWS call atomic, as it is in AWS. In moto, the calls of threads can overlap."""
     lock = threading.Lock()
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -54,26 +67,31 @@ def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
-def refusal(operation: str, code: str, status: int = 400, words: str = "no") -> ClientError:
-    """What boto3 raises when AWS answers an operation with that code and HTTP status."""
+def create_error(
+    operation: str, code: str, status: int = 400, message: str = "denied"
+) -> ClientError:
+    """Return the error that boto3 raises for an error code and HTTP status of AWS."""
     return ClientError(
-        {"Error": {"Code": code, "Message": words}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},  # type: ignore[typeddict-item]
+        },
         operation,
     )
 
 
-def refuse(
+def fail_calls(
     monkeypatch: pytest.MonkeyPatch,
     *operations: str,
     code: str = "AccessDenied",
-    words: str = "no",
+    message: str = "denied",
 ) -> None:
-    """Let AWS answer these operations with an error from now on."""
+    """Let all calls of these operations fail before they take effect."""
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
         if operation in operations:
-            raise refusal(operation, code, words=words)
+            raise create_error(operation, code, message=message)
         return original(self, operation, arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)

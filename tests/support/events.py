@@ -1,4 +1,4 @@
-"""The events of `events/`, and others made after them."""
+"""The events in `events/`, and events derived from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 
 def load_event(name: str) -> dict[str, Any]:
-    """The event in `events/<name>.json`."""
+    """Return the event in `events/<name>.json`."""
     content: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
     return content
 
@@ -19,7 +19,7 @@ def load_event(name: str) -> dict[str, Any]:
 def upload_event(
     key: str, sequencer: str, version_id: str | None = None, size: int = 1
 ) -> dict[str, Any]:
-    """An Object Created event; without a version it names none."""
+    """Return an Object Created event. Without a version ID, the bucket has no versioning."""
     event = copy.deepcopy(load_event("upload_unversioned"))
     event["detail"]["object"] |= {"key": key, "size": size, "sequencer": sequencer}
     if version_id is not None:

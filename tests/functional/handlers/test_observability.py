@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from pipeline.aws.clients import is_temporary
 from pipeline.errors import RetryableError, SettingsError
 from tests.functional.conftest import Context
-from tests.support.aws_calls import refusal
+from tests.support.aws_calls import create_error
 from tests.support.events import load_event
 
 
@@ -48,11 +48,11 @@ def test_a_failure_is_logged_with_run_and_batch(
 
 
 BUSY = [
-    refusal("Any", "SlowDown", 503),
-    refusal("Any", "InternalError", 500),
-    refusal("Any", "ThrottlingException"),
-    refusal("Any", "ProvisionedThroughputExceededException"),
-    refusal("Any", "Throttled", 429),
+    create_error("Any", "SlowDown", 503),
+    create_error("Any", "InternalError", 500),
+    create_error("Any", "ThrottlingException"),
+    create_error("Any", "ProvisionedThroughputExceededException"),
+    create_error("Any", "Throttled", 429),
     ReadTimeoutError(endpoint_url="https://x"),
     EndpointConnectionError(endpoint_url="https://x"),
 ]
@@ -75,7 +75,8 @@ def test_what_may_pass_has_the_name_that_the_state_machine_tries_again(
 
 
 @pytest.mark.parametrize(
-    "error", [refusal("Any", "AccessDenied", 403), refusal("Any", "NoSuchKey", 404), ValueError()]
+    "error",
+    [create_error("Any", "AccessDenied", 403), create_error("Any", "NoSuchKey", 404), ValueError()],
 )
 def test_what_stays_wrong_is_not_tried_again(error: Exception) -> None:
     assert not is_temporary(error)

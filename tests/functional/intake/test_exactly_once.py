@@ -13,7 +13,7 @@ import pytest
 
 from handlers.receive_upload import handler
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time
+from tests.support.aws_calls import Crash, crash_after, serialize_calls
 from tests.support.broken_files import VALID_FILES
 from tests.support.events import upload_event
 
@@ -57,7 +57,7 @@ def _versions_of(events: Sequence[Event]) -> set[str]:
 def test_eight_lambdas_with_repeated_and_reordered_events(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    one_call_at_a_time(monkeypatch)
+    serialize_calls(monkeypatch)
     older = _drop(cloud, ["01", "02", "03", "04"])[:2]
     events = [*older, *_drop(cloud, ["0A", "0B", "100", "0C"])]
     many = events * 4
@@ -78,7 +78,7 @@ def test_eight_lambdas_with_repeated_and_reordered_events(
 
 
 def test_eight_lambdas_tell_one_refusal_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    one_call_at_a_time(monkeypatch)
+    serialize_calls(monkeypatch)
     event = upload_event("raw/users.csv", "01", cloud.put("raw/users.csv", b"x"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: handler(event, Context()), range(16)))
@@ -113,7 +113,7 @@ def test_a_crash_on_the_way_to_the_start(
     ((_, execution),) = cloud.executions().items()
     assert _versions(execution) == _versions_of([*first, last])
     batch = cloud.batches.get_batch("raw/x/")
-    assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
+    assert (dict(batch.files), batch.claimed_runs, batch.waiting_since) == ({}, (), None)
 
 
 @pytest.mark.parametrize("number", range(1, len(REFUSE) + 2))
@@ -227,10 +227,10 @@ def test_a_run_that_cannot_be_started_does_not_keep_the_others(
         for event in (second[3], first[3]):
             with pytest.raises(RuntimeError, match="throttled"):
                 _receive(event)
-    claimed = cloud.batches.get_batch("raw/x/").claimed
-    assert claimed
+    claimed_runs = cloud.batches.get_batch("raw/x/").claimed_runs
+    assert claimed_runs
     _receive(second[3])
-    assert set(cloud.executions()) == {run.run_id for run in claimed}
+    assert set(cloud.executions()) == {run.run_id for run in claimed_runs}
 
 
 def _fail(*_: Any) -> None:

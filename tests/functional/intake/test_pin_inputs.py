@@ -22,7 +22,7 @@ from pipeline.aws.clients import AwsClients
 from pipeline.errors import InputMissingError, InvalidEventError, RetryableError, SettingsError
 from pipeline.intake.pinning import CopySizes, InputPinner
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import one_call_at_a_time, refusal, watch_calls
+from tests.support.aws_calls import create_error, serialize_calls, watch_calls
 from tests.support.events import load_event
 
 MIB = 1024 * 1024
@@ -35,7 +35,7 @@ Calls = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture(autouse=True)
 def _whole_calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    one_call_at_a_time(monkeypatch)
+    serialize_calls(monkeypatch)
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_what_s3_refuses_is_told_in_its_kind(
     def refuse(called: str, arguments: dict[str, Any], _: Any) -> None:
         if called == operation and "rental" in arguments["Key"]:
             assert arguments["CopySourceIfMatch"]
-            raise refusal(called, code, status)
+            raise create_error(called, code, status)
 
     with monkeypatch.context() as patch:
         watch_calls(patch, refuse)

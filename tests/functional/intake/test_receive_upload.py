@@ -16,7 +16,7 @@ from contract.file_check import HEAD_BYTES
 from handlers.receive_upload import handler, logger
 from pipeline.errors import RetryableError, SettingsError
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import refuse
+from tests.support.aws_calls import fail_calls
 from tests.support.broken_files import VALID_FILES, broken_versions
 from tests.support.events import load_event, upload_event
 
@@ -67,7 +67,7 @@ def test_the_fourth_valid_file_starts_one_execution(cloud: Cloud) -> None:
         for file in VALID_FILES
     }
     batch = cloud.batches.get_batch("raw/2026-11/")
-    assert (dict(batch.files), batch.claimed, batch.waiting_since) == ({}, (), None)
+    assert (dict(batch.files), batch.claimed_runs, batch.waiting_since) == ({}, (), None)
     assert cloud.emails() == []
 
 
@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_read_is_told(
 ) -> None:
     event = _drop(cloud, "raw/users.csv", VALID_FILES["users.csv"], "01")
     with monkeypatch.context() as patch:
-        refuse(patch, "GetObject", code=code, words=words)
+        fail_calls(patch, "GetObject", code=code, message=words)
         for _ in range(2):
             assert _receive(event)["outcome"] == "Unreadable"
     ((subject, body),) = cloud.emails()
@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_read_is_told(
 def test_a_right_that_is_missing_is_an_error_of_ours(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse(monkeypatch, "GetObject", words="not authorized to perform: s3:GetObject")
+    fail_calls(monkeypatch, "GetObject", message="not authorized to perform: s3:GetObject")
     with pytest.raises(ClientError, match="s3:GetObject"):
         _receive(upload_event("raw/users.csv", "01", "v1"))
     assert cloud.emails() == []
@@ -310,12 +310,12 @@ def test_every_line_of_the_log_names_the_batch(
 @pytest.mark.usefixtures("cloud")
 def test_all_ways_to_be_gone(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """The last is S3's answer for the version of a delete marker, which moto does not give."""
-    refuse(monkeypatch, "GetObject", code=code)
+    fail_calls(monkeypatch, "GetObject", code=code)
     assert _receive(upload_event("raw/users.csv", "01", "v1"))["outcome"] == "Deleted"
 
 
 def test_s3_in_trouble_is_nothing_to_tell(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse(monkeypatch, "GetObject", code="SlowDown")
+    fail_calls(monkeypatch, "GetObject", code="SlowDown")
     with pytest.raises(RetryableError, match="SlowDown"):
         _receive(upload_event("raw/users.csv", "01", "v1"))
     assert cloud.emails() == []

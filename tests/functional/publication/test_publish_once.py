@@ -11,7 +11,7 @@ from pipeline.ledger.batch import Run
 from pipeline.publication.pointer import claim_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
-from tests.support.aws_calls import Crash, crash_after, one_call_at_a_time, watch_calls
+from tests.support.aws_calls import Crash, crash_after, serialize_calls, watch_calls
 from tests.support.publishing import EARLIER, publish, published
 from tests.support.runs import CLAIMED_AT, RUN, finish_run
 
@@ -103,7 +103,7 @@ def test_a_crash_before_the_object_and_a_later_run_between(
 def test_eight_runs_at_once_show_the_one_claimed_last(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    one_call_at_a_time(monkeypatch)
+    serialize_calls(monkeypatch)
     runs = [f"run-{seed}-{number}" for number in range(8)]
     for number, run_id in enumerate(runs):
         finish_run(cloud, athena, run_id, average=f"{number}.00")

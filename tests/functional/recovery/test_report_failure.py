@@ -20,14 +20,14 @@ from handlers.report_failure import handler
 from pipeline.recovery.failure_emails import next_run_name
 from pipeline.recovery.failures import Failure
 from tests.functional.conftest import STACK, Cloud, Context
-from tests.support.aws_calls import refuse
+from tests.support.aws_calls import fail_calls
 from tests.support.ended_runs import (
     add_step,
-    make_cluster,
-    name_cluster,
-    put_into,
+    create_cluster,
+    set_cluster_id,
+    set_cluster_state,
     start_execution,
-    step_log,
+    compress_log,
     step_log_key,
 )
 from tests.support.events import load_event
@@ -50,17 +50,17 @@ def _event(name: str = "report_failure_step", **changes: Any) -> dict[str, Any]:
 
 def _failed_step(cloud: Cloud, log: bytes | None, details: dict[str, str] | None = None) -> str:
     """A cluster whose transformation failed and whose other job was cancelled; the cluster's id."""
-    cluster = make_cluster(RUN)
+    cluster = create_cluster(RUN)
     add_step(cluster, "kpis", "CANCELLED")
     step = add_step(cluster, "transformation_job", "FAILED", details)
-    put_into(cluster, "TERMINATED")
+    set_cluster_state(cluster, "TERMINATED")
     if log is not None:
         cloud.put(step_log_key(cluster, step), log)
     return cluster
 
 
 def test_a_failed_step_is_told_with_all_that_helps(cloud: Cloud) -> None:
-    log = step_log(NOISE, PROGRESS, NOISE, NOT_UTF8, NOISE, "Command exiting with ret '2'")
+    log = compress_log(NOISE, PROGRESS, NOISE, NOT_UTF8, NOISE, "Command exiting with ret '2'")
     details = {"Reason": "Unknown Error.", "Message": "Application failed", "LogFile": "s3://x"}
     cluster = _failed_step(cloud, log, details)
     assert _report(_event(cluster_id=cluster))
@@ -82,7 +82,7 @@ def test_a_failed_step_is_told_with_all_that_helps(cloud: Cloud) -> None:
 
 
 def test_nothing_of_the_data_and_nothing_for_machines_is_told(cloud: Cloud) -> None:
-    log = step_log(NOISE, PROGRESS, "Traceback: kpis: x", NOISE, "Command exiting with ret '1'")
+    log = compress_log(NOISE, PROGRESS, "Traceback: kpis: x", NOISE, "Command exiting with ret '1'")
     _report(_event(cluster_id=_failed_step(cloud, log)))
     ((_, body),) = cloud.emails()
     for private in ("ada@example.org", "7700", "Executor", "Traceback", '"Step"', "stackTrace"):
@@ -136,7 +136,7 @@ def test_a_rerun_gets_the_next_name(run: str, following: str) -> None:
 
 def test_a_failure_is_mailed_once(cloud: Cloud) -> None:
     event = _event("report_failure")
-    name_cluster(make_cluster(RUN), event["cluster_id"])
+    set_cluster_id(create_cluster(RUN), event["cluster_id"])
     assert [_report(event), _report(event), _report(_event())] == [True, False, False]
     ((subject, body),) = cloud.emails()
     assert subject.startswith("Rental KPIs failed: 2026-11 (CheckRun")
@@ -185,16 +185,16 @@ def test_a_pointer_that_somebody_spoiled_does_not_silence_the_mail(cloud: Cloud)
 
 
 def test_a_cluster_that_failed_by_itself_is_told(cloud: Cloud) -> None:
-    cluster = make_cluster(RUN)
+    cluster = create_cluster(RUN)
     reason = {"Code": "VALIDATION_ERROR", "Message": "The subnet has no free addresses"}
-    put_into(cluster, "TERMINATED_WITH_ERRORS", reason)
+    set_cluster_state(cluster, "TERMINATED_WITH_ERRORS", reason)
     _report(_event(cluster_id=cluster))
     words = "The cluster failed by itself: VALIDATION_ERROR: The subnet has no free addresses"
     assert words in cloud.emails()[0][1]
 
 
 def test_a_cluster_that_is_still_up_is_told(cloud: Cloud) -> None:
-    cluster = make_cluster(RUN)
+    cluster = create_cluster(RUN)
     _report(_event(cluster_id=cluster))
     assert f"The cluster {cluster} is still WAITING" in cloud.emails()[0][1]
 
@@ -207,7 +207,7 @@ def test_a_log_that_comes_late_is_waited_for(cloud: Cloud, monkeypatch: pytest.M
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 3:
-            cloud.put(step_log_key(cluster, step["Id"]), step_log(PROGRESS, NOT_UTF8))
+            cloud.put(step_log_key(cluster, step["Id"]), compress_log(PROGRESS, NOT_UTF8))
 
     monkeypatch.setattr("time.sleep", sleep)
     _report(_event(cluster_id=cluster), remaining_ms=300_000)
@@ -218,10 +218,10 @@ def test_a_log_that_comes_late_is_waited_for(cloud: Cloud, monkeypatch: pytest.M
 def test_while_the_cluster_is_up_a_log_without_its_end_is_waited_for(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster = _failed_step(cloud, step_log(PROGRESS))
-    put_into(cluster, "RUNNING")
+    cluster = _failed_step(cloud, compress_log(PROGRESS))
+    set_cluster_state(cluster, "RUNNING")
     step = boto3.client("emr").list_steps(ClusterId=cluster, StepStates=["FAILED"])["Steps"][0]
-    whole = step_log(PROGRESS, NOT_UTF8, "Command exiting with ret '2'")
+    whole = compress_log(PROGRESS, NOT_UTF8, "Command exiting with ret '2'")
 
     def sleep(_: float) -> None:
         cloud.put(step_log_key(cluster, step["Id"]), whole)
@@ -255,18 +255,18 @@ def test_a_log_that_never_comes_is_gone_without(
 def test_the_mail_goes_out_though_aws_refuses(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, operations: list[str], words: str
 ) -> None:
-    cluster = _failed_step(cloud, step_log(PROGRESS))
-    refuse(monkeypatch, *operations)
+    cluster = _failed_step(cloud, compress_log(PROGRESS))
+    fail_calls(monkeypatch, *operations)
     assert _report(_event(cluster_id=cluster), remaining_ms=300_000)
     assert words in cloud.emails()[0][1]
 
 
 def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
     """Where Spark passes on what Python says; the exit code stands in the other log."""
-    cluster = _failed_step(cloud, step_log(NOISE, "Command exiting with ret '2'"))
+    cluster = _failed_step(cloud, compress_log(NOISE, "Command exiting with ret '2'"))
     for step in boto3.client("emr").list_steps(ClusterId=cluster)["Steps"]:
         key = step_log_key(cluster, step["Id"]).replace("stderr", "stdout")
-        cloud.put(key, step_log(PROGRESS, NOT_UTF8, NOISE))
+        cloud.put(key, compress_log(PROGRESS, NOT_UTF8, NOISE))
     _report(_event(cluster_id=cluster))
     ((_, body),) = cloud.emails()
     assert "found something for you to mend" in body
@@ -274,7 +274,7 @@ def test_the_jobs_words_are_found_in_stdout(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    "log", [b"no gzip at all", step_log(PROGRESS, *[NOISE] * 2000)[:-400], b""]
+    "log", [b"no gzip at all", compress_log(PROGRESS, *[NOISE] * 2000)[:-400], b""]
 )
 def test_a_broken_log_is_no_obstacle(cloud: Cloud, log: bytes) -> None:
     assert _report(_event(cluster_id=_failed_step(cloud, log)))
@@ -284,7 +284,7 @@ def test_a_broken_log_is_no_obstacle(cloud: Cloud, log: bytes) -> None:
 def test_of_a_long_log_the_end_is_told(cloud: Cloud) -> None:
     lines = [f"2026-11-23 19:05:31,123 transformation_job: line {n}" for n in range(5000)]
     wide = f"2026-11-23 19:05:32,123 transformation_job: {'x' * 5000}"
-    _report(_event(cluster_id=_failed_step(cloud, step_log(*lines, "y" * 100_000, wide))))
+    _report(_event(cluster_id=_failed_step(cloud, compress_log(*lines, "y" * 100_000, wide))))
     ((_, body),) = cloud.emails()
     assert "line 4999" in body
     assert "line 4990" not in body

@@ -17,18 +17,18 @@ from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
 from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import REGION, Cloud
-from tests.support.aws_calls import refuse, watch_calls
+from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.ended_runs import (
     ACCOUNT,
-    cluster_state,
+    get_cluster_state,
     end_execution,
-    made_long_ago,
-    make_cluster,
-    put_into,
+    backdate_clusters,
+    create_cluster,
+    set_cluster_state,
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, LONG_AGO, put_run_item, run_item, run_watchdog
+from tests.support.watchdog import BATCH, LONG_AGO, put_run_item, get_run_item, run_watchdog
 
 FILES = {
     "users": "users.csv",
@@ -68,15 +68,15 @@ def test_clusters_without_a_running_execution_are_ended(
     for run in ("failed", "aborted"):
         arn = start_execution(cloud.state_machine_arn, run)
         end_execution(arn, run.upper())
-    leaked = {make_cluster(run): run for run in ("failed", "aborted", "never-started", None)}
-    made_long_ago(*leaked)
+    leaked = {create_cluster(run): run for run in ("failed", "aborted", "never-started", None)}
+    backdate_clusters(*leaked)
     for cluster, state in zip(
         leaked, ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"), strict=True
     ):
-        put_into(cluster, state)
+        set_cluster_state(cluster, state)
     found = run_watchdog()
     assert found["terminated_clusters"] == sorted(leaked)
-    assert {cluster_state(cluster) for cluster in leaked} == {"TERMINATED"}
+    assert {get_cluster_state(cluster) for cluster in leaked} == {"TERMINATED"}
     assert _metrics(capsys.readouterr().out)["OrphanedClusters"] == 4
     assert len(_logged(caplog, "WARNING")) == 4
     assert run_watchdog()["terminated_clusters"] == []
@@ -85,31 +85,31 @@ def test_clusters_without_a_running_execution_are_ended(
 def test_clusters_of_running_executions_and_of_others_are_left_alone(cloud: Cloud) -> None:
     start_execution(cloud.state_machine_arn, "running")
     others = [
-        make_cluster("running"),
-        make_cluster("unknown", stack="another-stack"),
-        make_cluster(None, stack=None),
-        make_cluster("unknown", stack="rental-kpi-2"),
+        create_cluster("running"),
+        create_cluster("unknown", stack="another-stack"),
+        create_cluster(None, stack=None),
+        create_cluster("unknown", stack="rental-kpi-2"),
     ]
     assert run_watchdog()["terminated_clusters"] == []
-    assert {cluster_state(cluster) for cluster in others} == {"WAITING"}
+    assert {get_cluster_state(cluster) for cluster in others} == {"WAITING"}
 
 
 @pytest.mark.usefixtures("cloud")
 def test_a_new_cluster_of_an_execution_that_is_not_yet_known_is_left_alone() -> None:
     """Step Functions tells of an execution a little after it began."""
-    cluster = make_cluster("just-begun")
+    cluster = create_cluster("just-begun")
     assert run_watchdog()["terminated_clusters"] == []
-    assert cluster_state(cluster) == "WAITING"
-    made_long_ago(cluster)
+    assert get_cluster_state(cluster) == "WAITING"
+    backdate_clusters(cluster)
     assert run_watchdog()["terminated_clusters"] == [cluster]
 
 
 def test_every_page_of_clusters_is_read(cloud: Cloud) -> None:
     start_execution(cloud.state_machine_arn, "running")
     for _ in range(60):  # EMR gives 50 a page
-        make_cluster("running")
-    leaked = {make_cluster("never-started") for _ in range(60)}
-    made_long_ago(*leaked)
+        create_cluster("running")
+    leaked = {create_cluster("never-started") for _ in range(60)}
+    backdate_clusters(*leaked)
     assert set(run_watchdog()["terminated_clusters"]) == leaked
 
 
@@ -117,25 +117,25 @@ def test_a_cluster_made_during_the_round_is_not_touched(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list comes first: what is on it belongs to an execution that had begun."""
-    made_long_ago(make_cluster("old"))
+    backdate_clusters(create_cluster("old"))
     made: list[str] = []
 
     def start_another(operation: str, *_: Any) -> None:
         if operation == "ListClusters" and not made:
             made.append("")
             start_execution(cloud.state_machine_arn, "new")
-            made.append(make_cluster("new"))
+            made.append(create_cluster("new"))
 
     watch_calls(monkeypatch, start_another)
     assert len(run_watchdog()["terminated_clusters"]) == 1
-    assert cluster_state(made[1]) == "WAITING"
+    assert get_cluster_state(made[1]) == "WAITING"
 
 
 def test_each_cluster_is_ended_by_a_call_of_its_own(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protected, leaked = make_cluster("gone-1"), make_cluster("gone-2")
-    made_long_ago(protected, leaked)
+    protected, leaked = create_cluster("gone-1"), create_cluster("gone-2")
+    backdate_clusters(protected, leaked)
     boto3.client("emr").set_termination_protection(
         JobFlowIds=[protected], TerminationProtected=True
     )
@@ -148,8 +148,8 @@ def test_each_cluster_is_ended_by_a_call_of_its_own(
     watch_calls(monkeypatch, note)
     with pytest.raises(SweepError, match=f"cluster {protected}"):
         run_watchdog()
-    assert cluster_state(leaked) == "TERMINATED"
-    assert cluster_state(protected) == "WAITING"
+    assert get_cluster_state(leaked) == "TERMINATED"
+    assert get_cluster_state(protected) == "WAITING"
     assert asked == [[leaked]]
     assert cloud.emails() == []
 
@@ -261,19 +261,19 @@ def test_what_fails_keeps_nothing_else_from_being_done(
 ) -> None:
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "ABORTED")
     put_run_item(cloud, "run-1")
-    cluster = make_cluster("run-1")
+    cluster = create_cluster("run-1")
     ledger = cloud.batches
     for dataset in FILES:
         ledger.record_valid("raw/complete/", _file(dataset, "raw/complete/"), LONG_AGO)
     ledger.record_valid("raw/late/", _file("users", "raw/late/"), LONG_AGO)
     with monkeypatch.context() as broken:
-        refuse(broken, *refused)
+        fail_calls(broken, *refused)
         with pytest.raises(SweepError, match=trouble):
             run_watchdog()
     output = capsys.readouterr().out
     done = {
-        "cluster": cluster_state(cluster) == "TERMINATED",
-        "run": run_item(cloud, "run-1")["status"] == "FAILED",
+        "cluster": get_cluster_state(cluster) == "TERMINATED",
+        "run": get_run_item(cloud, "run-1")["status"] == "FAILED",
         "batch": any(name.startswith("complete-") for name in cloud.executions()),
         "mail": any(subject.startswith("Batch inc") for subject, _ in cloud.emails()),
         "subscription": _metrics(output).get("NoConfirmedSubscriber") == 0,
@@ -281,8 +281,8 @@ def test_what_fails_keeps_nothing_else_from_being_done(
     assert {name for name, is_done in done.items() if not is_done} == set(undone.split())
     assert any(word.startswith("Could not check") for word in _logged(caplog, "ERROR"))
     run_watchdog()
-    assert cluster_state(cluster) == "TERMINATED"
-    assert run_item(cloud, "run-1")["status"] == "FAILED"
+    assert get_cluster_state(cluster) == "TERMINATED"
+    assert get_run_item(cloud, "run-1")["status"] == "FAILED"
 
 
 def test_a_mail_does_not_claim_what_could_not_be_found_out(
@@ -290,7 +290,7 @@ def test_a_mail_does_not_claim_what_could_not_be_found_out(
 ) -> None:
     event = load_event("status_aborted")
     with monkeypatch.context() as broken:
-        refuse(broken, "ListClusters")
+        fail_calls(broken, "ListClusters")
         with pytest.raises(SweepError):
             run_watchdog(event)
     assert "Whether its cluster is still running is unknown" in cloud.emails()[0][1]

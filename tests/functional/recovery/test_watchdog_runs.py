@@ -14,16 +14,16 @@ from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
 from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import refuse, watch_calls
+from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.ended_runs import (
-    cluster_state,
+    get_cluster_state,
     end_execution,
-    make_cluster,
-    name_cluster,
+    create_cluster,
+    set_cluster_id,
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, put_run_item, run_item, run_watchdog
+from tests.support.watchdog import BATCH, put_run_item, get_run_item, run_watchdog
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
     run, batch = detail["name"], json.loads(detail["input"])["batch"]
     # The API is behind its own event and says RUNNING still.
     start_execution(cloud.state_machine_arn, run, detail["input"])
-    cluster = make_cluster(run)
+    cluster = create_cluster(run)
     if noted:
         put_run_item(cloud, run)
     assert run_watchdog(event)["ended_runs"] == [run]
-    item = run_item(cloud, run)
+    item = get_run_item(cloud, run)
     assert item["status"] == "FAILED"
     assert item["batch"] == (BATCH if noted else batch)
     assert words in item["cause"]
     assert item["ended_at"] <= utc_now()
     assert item["execution_arn"] == detail["executionArn"]
     assert item["expiration"] > 1_795_461_125
-    assert cluster_state(cluster) == "TERMINATED"
+    assert get_cluster_state(cluster) == "TERMINATED"
     ((told, body),) = cloud.emails()
     assert told == subject
     assert words in body
@@ -73,7 +73,7 @@ def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
     assert run_watchdog(event)["ended_runs"] == []
     assert run_watchdog()["ended_runs"] == []
     assert cloud.emails() == []
-    assert run_item(cloud, run) == item
+    assert get_run_item(cloud, run) == item
 
 
 def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> None:
@@ -81,12 +81,12 @@ def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> Non
     run = event["detail"]["name"]
     caught = load_event("report_failure")
     assert caught["run_id"] == run
-    name_cluster(make_cluster(run), caught["cluster_id"])
+    set_cluster_id(create_cluster(run), caught["cluster_id"])
     report_failure(caught, Context(remaining_ms=20_000))
     put_run_item(cloud, run, "FAILED")
-    before = run_item(cloud, run)
+    before = get_run_item(cloud, run)
     assert run_watchdog(event)["ended_runs"] == []
-    assert run_item(cloud, run) == before
+    assert get_run_item(cloud, run) == before
     ((subject, _),) = cloud.emails()
     assert "CheckRun" in subject
 
@@ -112,7 +112,7 @@ def test_that_nobody_knows_what_readers_see_does_not_silence_the_mail(
     if is_spoiled:
         cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
     else:
-        refuse(monkeypatch, "ListObjectsV2")
+        fail_calls(monkeypatch, "ListObjectsV2")
     run_watchdog(load_event("status_failed"))
     ((_, body),) = cloud.emails()
     assert "The published run could not be read (" in body
@@ -127,8 +127,8 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
     for run in ("run-1", "run-2"):
         put_run_item(cloud, run)
     assert run_watchdog()["ended_runs"] == ["run-1"]
-    assert run_item(cloud, "run-1")["status"] == "FAILED"
-    assert run_item(cloud, "run-2")["status"] == "RUNNING"
+    assert get_run_item(cloud, "run-1")["status"] == "FAILED"
+    assert get_run_item(cloud, "run-2")["status"] == "RUNNING"
     ((subject, _),) = cloud.emails()
     assert "2026-11" in subject
     assert run_watchdog()["ended_runs"] == []
@@ -152,7 +152,7 @@ def test_a_run_that_came_to_its_results_is_noted_and_not_told(
     put_run_item(cloud, "run-1")
     end_execution(arn, status, "DynamoDB.Error", cause, output)
     assert run_watchdog()["ended_runs"] == ["run-1"]
-    assert run_item(cloud, "run-1")["status"] == noted
+    assert get_run_item(cloud, "run-1")["status"] == noted
     assert cloud.emails() == []
 
 
@@ -163,13 +163,13 @@ def test_an_end_that_is_noted_meanwhile_stays(
     put_run_item(cloud, "run-1")
 
     def publish(operation: str, *_: Any) -> None:
-        if operation == "Scan" and run_item(cloud, "run-1")["status"] == "RUNNING":
+        if operation == "Scan" and get_run_item(cloud, "run-1")["status"] == "RUNNING":
             put_run_item(cloud, "run-1", "SUPERSEDED")
             end_execution(arn, "SUCCEEDED")
 
     watch_calls(monkeypatch, publish)
     assert run_watchdog()["ended_runs"] == []
-    assert run_item(cloud, "run-1")["status"] == "SUPERSEDED"
+    assert get_run_item(cloud, "run-1")["status"] == "SUPERSEDED"
 
 
 def test_a_mail_that_fails_is_sent_by_the_next_patrol(
@@ -178,10 +178,10 @@ def test_a_mail_that_fails_is_sent_by_the_next_patrol(
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "FAILED")
     put_run_item(cloud, "run-1")
     with monkeypatch.context() as broken:
-        refuse(broken, "Publish")
+        fail_calls(broken, "Publish")
         with pytest.raises(SweepError, match="run run-1: ClientError"):
             run_watchdog()
-    assert run_item(cloud, "run-1")["status"] == "RUNNING"
+    assert get_run_item(cloud, "run-1")["status"] == "RUNNING"
     assert run_watchdog()["ended_runs"] == ["run-1"]
     assert len(cloud.emails()) == 1
 
