@@ -80,6 +80,19 @@ def test_path_of_the_run_id_names_existing_code() -> None:
         assert [name[1] for name in names if name and files and name[1] not in source] == []
 
 
+def test_operations_guide_quotes_existing_emails_and_alarms() -> None:
+    page = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+    modules = sorted((PROJECT / "src" / "pipeline").rglob("*.py"))
+    emails = "".join(path.read_text(encoding="utf-8") for path in modules)
+    template = (PROJECT / "template.yaml").read_text(encoding="utf-8")
+    alarms = "".join(line for line in template.splitlines() if "AlarmName:" in line)
+    first_cells = re.findall(r"^\| (email|alarm) (.*?) \|", page, re.MULTILINE)
+    assert {kind for kind, _ in first_cells} == {"email", "alarm"}
+    for kind, cell in first_cells:
+        for quoted in re.findall(r'"([^"]+)"', cell):
+            assert quoted in (emails if kind == "email" else alarms)
+
+
 def _anchors(page: Path) -> Iterator[str]:
     """Yield the anchors that GitHub derives from the headings of a page."""
     for heading in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
