@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,10 +31,17 @@ _DOWNLOAD_THREADS = 8
 _SINGLE_THREADED = TransferConfig(use_threads=False)
 _ACCESS_DENIED = "AccessDenied"
 
-_FileState = tuple[int, int, int]
-
-# Steps that start at the same time need the same objects, so the second one waits for the cache.
+# Steps that start at the same time need the same objects. One downloads them; the others wait and
+# then find them in the cache.
 _download_lock = threading.Lock()
+
+
+class _FileState(NamedTuple):
+    """What changes when a file is written or replaced."""
+
+    inode: int
+    modified_ns: int
+    size: int
 
 
 class S3AccessError(Exception):
@@ -95,10 +102,19 @@ class S3Copy:
             return self._omit(bucket, key)
         if key and (response := self._get_object(bucket, key)):
             return self._save(bucket, key, response)
-        objects = self._list_objects(bucket, key)
-        fetch_object = partial(self._fetch_object, bucket, is_optional=not key)
+        size = 0
+        missing = []
+        for listed in self._list_objects(bucket, key):
+            cached_size = self._fetch_from_cache(bucket, listed, is_optional=not key)
+            if cached_size is None:
+                missing.append(listed)
+            else:
+                size += cached_size
+        if not missing:
+            return size
+        fetch = partial(self._fetch_object, bucket, is_optional=not key)
         with _download_lock, ThreadPoolExecutor(_DOWNLOAD_THREADS) as threads:
-            return sum(threads.map(fetch_object, objects))
+            return size + sum(threads.map(fetch, missing))
 
     def store(self) -> None:
         """Apply the changes of the copy to S3, in the order in which the files were written.
@@ -128,24 +144,40 @@ class S3Copy:
             listed: The object as ListObjectsV2 describes it.
             is_optional: Whether to omit an object that the role may not read.
         """
+        cached_size = self._fetch_from_cache(bucket, listed, is_optional=is_optional)
+        if cached_size is not None:
+            return cached_size
         key = listed["Key"]
-        path = self._path(bucket, key)
-        if path in self._original_states:  # two URIs name it
-            return path.stat().st_size
-        cached = self._cache.get(bucket, key, listed["ETag"])
-        if is_optional and cached.is_denied:
-            return self._omit(bucket, key)
-        if cached.is_stored:
-            return self._copy(cached.path, path)
         try:
             response = self._get_object(bucket, key)
         except S3AccessError as error:
             if not is_optional or error.code != _ACCESS_DENIED:
                 raise
-            cached.store_denial()
+            self._cache.get(bucket, key, listed["ETag"]).store_denial()
             return self._omit(bucket, key)
         # The object may have been deleted since it was listed.
         return self._save(bucket, key, response) if response else 0
+
+    def _fetch_from_cache(
+        self, bucket: str, listed: dict[str, Any], *, is_optional: bool
+    ) -> int | None:
+        """Add an object to the copy without a call to S3.
+
+        The arguments are those of `_fetch_object`.
+
+        Returns:
+            The object's size, or `None` if the cache does not have the object.
+        """
+        key = listed["Key"]
+        path = self._path(bucket, key)
+        if path in self._original_states:  # another URI names the object too
+            return self._original_states[path].size
+        cached = self._cache.get(bucket, key, listed["ETag"])
+        if cached.is_stored:
+            return self._copy(cached.path, path)
+        if is_optional and cached.is_denied:
+            return self._omit(bucket, key)
+        return None
 
     def _save(self, bucket: str, key: str, response: dict[str, Any]) -> int:
         """Add the object of a GetObject response to the copy and return its size."""
@@ -158,8 +190,8 @@ class S3Copy:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not a link: a program that changes the file must not change the cache.
         shutil.copyfile(source, path)
-        self._original_states[path] = _get_state(path)
-        return path.stat().st_size
+        state = self._original_states[path] = _get_state(path)
+        return state.size
 
     def _omit(self, bucket: str, key: str) -> int:
         self.omitted.append(f"s3://{bucket}/{key}")
@@ -273,9 +305,8 @@ def _get_parents(key: str) -> list[str]:
 
 
 def _get_state(path: Path) -> _FileState:
-    """Return what changes when a file is written or replaced."""
     status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return _FileState(status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _get_uncommitted_folders(written: list[Path]) -> list[Path]:
