@@ -26,7 +26,7 @@ from local.extensions.emr.instance_profiles import get_profile_role_arn
 from local.extensions.patching.clients import AssumeRoleError, get_client, get_role_credentials
 from local.extensions.s3.bucket_copy import S3AccessError, S3Copy
 from local.extensions.s3.files import split_uri
-from local.extensions.s3.object_cache import ObjectCache, access_digest
+from local.extensions.s3.object_cache import ObjectCache, compute_access_digest
 from local.spark.java import JavaNotFoundError
 
 _log = logging.getLogger("emr")
@@ -122,7 +122,7 @@ class Step:
         environment = self._build_environment(credentials)
         cache = ObjectCache(
             self._emr_folder / _CACHE_FOLDER,
-            partial(access_digest, credentials["AWS_ACCESS_KEY_ID"]),
+            partial(compute_access_digest, credentials["AWS_ACCESS_KEY_ID"]),
         )
         copy = S3Copy(self._get_s3_client(), self._folder / "s3", cache)
         if program == spark_on_s3.SPARK_SUBMIT:

@@ -71,7 +71,7 @@ class ObjectCache:
 
         Args:
             folder: The folder of the cache, which several caches can share.
-            get_access_digest: Returns the `access_digest` of the role for a bucket.
+            get_access_digest: Returns the role's digest from `compute_access_digest` for a bucket.
         """
         self._folder = folder
         self._get_access_digest = get_access_digest
@@ -85,7 +85,7 @@ class ObjectCache:
         return CachedObject(self._folder / self._access_digests[bucket] / name)
 
 
-def access_digest(access_key_id: str, bucket: str) -> str:
+def compute_access_digest(access_key_id: str, bucket: str) -> str:
     """Return a digest of a principal and of all policies that decide what it may read in a bucket.
 
     Args:

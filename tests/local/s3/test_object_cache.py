@@ -11,7 +11,7 @@ import pytest
 
 from local.extensions.patching.clients import get_role_credentials
 from local.extensions.patching.patches import resolve
-from local.extensions.s3.object_cache import ObjectCache, access_digest
+from local.extensions.s3.object_cache import ObjectCache, compute_access_digest
 
 BUCKET = "cached"
 ROLE_ARN = "arn:aws:iam::000000000000:role/reads-cached"
@@ -41,7 +41,7 @@ def bucket_policies() -> Iterator[Any]:
 @pytest.fixture
 def get_digest() -> Callable[[], str]:
     access_key_id = get_role_credentials(ROLE_ARN)["AWS_ACCESS_KEY_ID"]
-    return lambda: access_digest(access_key_id, BUCKET)
+    return lambda: compute_access_digest(access_key_id, BUCKET)
 
 
 def build_policy(effect: str) -> dict[str, Any]:
