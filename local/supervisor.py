@@ -24,6 +24,8 @@ import psutil
 _COMMAND_NOT_FOUND = 127
 _KILLED_BY_SIGNAL = 128
 
+_parent_has_ended = threading.Event()
+
 
 def main() -> None:
     """Run the command and exit with its exit code, as a shell would."""
@@ -33,8 +35,12 @@ def main() -> None:
     except OSError as error:
         print(f'Cannot run program "{sys.argv[1]}": {error.strerror}', file=sys.stderr)
         sys.exit(_COMMAND_NOT_FOUND)
-    threading.Thread(target=_kill_on_parent_exit, daemon=True).start()
+    watcher = threading.Thread(target=_kill_on_parent_exit, daemon=True)
+    watcher.start()
     code = command.wait()
+    if _parent_has_ended.is_set():
+        # The watcher has killed the command and still has to kill the group, with this process.
+        watcher.join()
     sys.exit(code if code >= 0 else _KILLED_BY_SIGNAL - code)
 
 
@@ -58,6 +64,7 @@ def terminate_group(pid: int) -> None:
 def _kill_on_parent_exit() -> None:
     # Reading from sys.stdin would hold its lock, which blocks the interpreter's shutdown.
     os.read(sys.stdin.fileno(), 1)
+    _parent_has_ended.set()
     terminate_group(os.getpid())
 
 
