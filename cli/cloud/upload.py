@@ -23,7 +23,7 @@ from local.cloud import Cloud
 from local.errors import UserError
 from local.mailbox import read_emails
 from pipeline.aws.clients import error_code
-from pipeline.aws.executions import execution_arn
+from pipeline.aws.executions import build_execution_arn
 from pipeline.ledger.batch import BatchFile, new_run
 from pipeline.ledger.batch_ledger import Batch, BatchLedger
 from pipeline.ledger.table import LedgerTable
@@ -139,7 +139,7 @@ def watch_run(
         WatchTimeoutError: The execution did not end in time.
     """
     stepfunctions = cloud.client("stepfunctions")
-    arn = execution_arn(outputs["StateMachineArn"], run_id)
+    arn = build_execution_arn(outputs["StateMachineArn"], run_id)
     try:
         Retrying(
             retry=retry_if_result(lambda exists: not exists),
@@ -165,7 +165,7 @@ def describe_pending_batch(batch: Batch) -> str:
         else:
             state = "not recorded"
         lines.append(f"{dataset.file}: {state}")
-    if batch.claimed:
+    if batch.claimed_runs:
         lines.append("the batch is claimed, and the watchdog will start its run")
     return "\n".join(lines)
 

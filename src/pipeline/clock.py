@@ -1,4 +1,4 @@
-"""Time as the pipeline writes it."""
+"""Times as the pipeline writes them: ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def utc_now() -> str:
-    """The time in UTC, ISO 8601 with microseconds: it sorts as text."""
+    """Return the current time as `format_utc` writes it."""
     return format_utc(datetime.now(UTC))
 
 
-def format_utc(moment: datetime) -> str:
-    """A moment with a zone, as `utc_now` writes it."""
-    return moment.astimezone(UTC).strftime(_FORMAT)
+def format_utc(time: datetime) -> str:
+    """Return a time in UTC with microseconds, so that it sorts as text.
+
+    Args:
+        time: A time with a time zone.
+    """
+    return time.astimezone(UTC).strftime(_FORMAT)
 
 
 def parse_utc(text: str) -> datetime:
-    """What `utc_now` or AWS wrote, read back: ISO 8601 with a zone."""
+    """Return the time of a text from `format_utc` or AWS: ISO 8601 with a time zone."""
     return datetime.fromisoformat(text)

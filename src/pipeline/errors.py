@@ -1,39 +1,39 @@
-"""The pipeline's own errors; their names are what the state machine and its log show."""
+"""Errors of the pipeline. The state machine and the logs show their names."""
 
 from __future__ import annotations
 
 
 class PipelineError(Exception):
-    """The root of all below. It is permanent unless it is a `RetryableError`."""
+    """Base class of the pipeline's errors. They are permanent, except for `RetryableError`."""
 
 
 class RetryableError(PipelineError):
-    """Something temporary stands in the way: the same call may succeed a little later."""
+    """A temporary problem: the same call may succeed later."""
 
 
 class SettingsError(PipelineError):
-    """The function's environment lacks something or holds something unusable."""
+    """An environment variable of the function is missing or invalid."""
 
 
 class InvalidEventError(PipelineError):
-    """The input of a function lacks a field or has an invalid one."""
+    """A field in the input of a function is missing or invalid."""
 
 
 class UnreadableUploadError(PipelineError):
-    """An uploaded file is there and cannot be read: it is archived, or its key is not ours."""
+    """An upload exists but cannot be read: it is archived, or encrypted with another key."""
 
 
 class InvalidPointerError(PipelineError):
-    """The object that shows a run to readers is none that the pipeline wrote, and names no run."""
+    """The newest publication record is not valid, so that it names no run."""
 
 
 class InputMissingError(PipelineError):
-    """A file version that the run was made of is no longer in the bucket."""
+    """A file version of the run is no longer in the bucket."""
 
 
 class RunRejectedError(PipelineError):
-    """The run's own figures say that it must not be published."""
+    """The run must not be published because of its counts."""
 
 
 class QueryFailedError(PipelineError):
-    """Athena ended a query as failed or cancelled, for a reason that will not pass."""
+    """A query in Athena failed or was canceled for a permanent reason."""

@@ -1,11 +1,11 @@
-"""Text of others, cut to what a mail can hold."""
+"""Text from other systems, such as error messages, limited to the size that an email can show."""
 
 from __future__ import annotations
 
-_LONGEST = 1_000
+_MAX_LENGTH = 1_000
 
 
 def truncate(text: str) -> str:
-    """The text in one line of at most 1,000 characters."""
+    """Return the text in one line of at most 1,000 characters."""
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 3]}..."

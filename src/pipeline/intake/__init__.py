@@ -1,1 +1,1 @@
-"""From an uploaded file to a started run with pinned input."""
+"""Intake: from an upload to a started run with its pinned input."""

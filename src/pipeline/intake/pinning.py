@@ -1,4 +1,4 @@
-"""The pinned input of a run: the exact file versions of the run, copied within S3."""
+"""The pinned input of a run: its exact file versions, copied within S3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _MAX_PARTS = 10_000  # of one multipart upload
 _SOURCE_VERSION = "source-version"
 _DATASETS = {dataset.name: dataset for dataset in DATASETS}
 
-# The response to a HEAD request has no body, so its code is the status. 405 is a delete marker's.
+# The response to a HEAD request has no body, so its error code is the HTTP status. 405 means that
+# the version is a delete marker.
 _MISSING_CODES = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
 _CHANGED_CODES = {"412", "PreconditionFailed"}
 
@@ -35,9 +36,8 @@ _CHANGED_CODES = {"412", "PreconditionFailed"}
 class CopySizes:
     """How large files are copied in parts. The sizes are in bytes.
 
-    The default part is small enough to be copied well within the client's time limit, whatever the
-    size of the file. The largest file that S3 stores needs larger parts, because a multipart upload
-    has at most 10,000 of them.
+    By default, a part is small enough to be copied well within the client's timeout. Very large
+    files have larger parts, because a multipart upload has at most 10,000 parts.
 
     Attributes:
         threshold: Size from which a file is copied in parts.
@@ -49,8 +49,8 @@ class CopySizes:
     part: int = 64 * _MIB
     parts_at_once: int = 16
 
-    def config(self, size: int) -> TransferConfig:
-        """Return how a file of this size in bytes is copied."""
+    def transfer_config(self, size: int) -> TransferConfig:
+        """Return the settings to copy a file of a size in bytes."""
         return TransferConfig(
             multipart_threshold=self.threshold,
             multipart_chunksize=max(self.part, -(-size // _MAX_PARTS)),
@@ -60,7 +60,7 @@ class CopySizes:
 
 @dataclass(frozen=True)
 class InputPinner:
-    """Copies the input of a run to where its jobs read it.
+    """Copies the input of a run to the prefix from which its jobs read it.
 
     Attributes:
         s3: The client of S3.
@@ -77,8 +77,11 @@ class InputPinner:
     def pin(self, files: Sequence[FileVersion]) -> int:
         """Copy the files to the pinned input of the run.
 
-        Files that an earlier invocation has pinned are not copied again, even if their source was
-        deleted in the meantime. Nothing is copied if a version is missing.
+        Files that an earlier invocation pinned are not copied again, even if their source has been
+        deleted. Nothing is copied if a version is missing.
+
+        Args:
+            files: The file versions of the run.
 
         Returns:
             The total size of the files in bytes.
@@ -99,11 +102,11 @@ class InputPinner:
             source = self.s3.head_object(
                 Bucket=self.bucket, Key=file.key, VersionId=file.version_id
             )
-        # Only the version `null`, from before versioning was enabled, can change its content.
+        # Only the version `null`, from before versioning was enabled, can be overwritten.
         if source["ContentLength"] != file.size:
             raise InputMissingError(
-                f"{_describe(file)} has {source['ContentLength']} bytes;"
-                f" the file that was checked had {file.size}"
+                f"{_describe(file)} has {source['ContentLength']} bytes,"
+                f" but the file that was checked had {file.size}"
             )
         return source["ETag"]
 
@@ -129,11 +132,11 @@ class InputPinner:
                     "CopySourceIfMatch": etag,
                     "ContentType": "text/csv",
                     "Metadata": {_SOURCE_VERSION: file.version_id},
-                    # Only the bytes are copied. Copying the uploader's tags needs permissions.
+                    # Copy only the content. Copying the tags of an upload requires permissions.
                     "MetadataDirective": "REPLACE",
                     "TaggingDirective": "REPLACE",
                 },
-                Config=self.sizes.config(file.size),
+                Config=self.sizes.transfer_config(file.size),
             )
 
     def _target_key(self, file: FileVersion) -> str:
@@ -146,18 +149,16 @@ def _describe(file: FileVersion) -> str:
 
 @contextmanager
 def _translated_errors(file: FileVersion) -> Iterator[None]:
-    """Raise InputMissingError for errors of S3 about the file. Other errors pass."""
+    """Raise InputMissingError if S3 reports that the file is missing or has changed."""
     try:
         yield
     except ClientError as error:
         if error_code(error) in _MISSING_CODES:
             raise InputMissingError(
-                f"{_describe(file)} is missing: it was deleted or has expired"
+                f"{_describe(file)} is missing because it was deleted or has expired"
             ) from error
         if error_code(error) in _CHANGED_CODES:
-            raise InputMissingError(
-                f"{_describe(file)} was replaced while it was copied"
-            ) from error
+            raise InputMissingError(f"{_describe(file)} was replaced during the copy") from error
         raise
     except S3CopyFailedError as error:
-        raise InputMissingError(f"{_describe(file)} was replaced while it was copied") from error
+        raise InputMissingError(f"{_describe(file)} was replaced during the copy") from error

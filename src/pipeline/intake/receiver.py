@@ -1,4 +1,4 @@
-"""Process an upload: check the file, record it, and start the batch that it completes."""
+"""Process an upload: check the file, record it, and start a run if it completes its batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class UploadReceipt:
 
     Attributes:
         outcome: What happened to the upload.
-        batch: The batch prefix. None if the key is not one of a batch.
+        batch: The batch prefix. None if the key is not that of a batch's file.
         runs: IDs of the runs that the upload started.
     """
 
@@ -63,24 +63,28 @@ class UploadReceiver:
     email_sender: EmailSender
 
     def receive(self, upload: Upload) -> UploadReceipt:
-        """Process an upload. A repeated event changes nothing and completes a failed attempt."""
+        """Process an upload.
+
+        A repeated event has no further effect, except that it completes an attempt that failed.
+        """
         location = parse_upload_key(upload.key)
         if location is None:
             return self._receive_unknown_name(upload)
         outcome = self._check_and_record(location, upload)
-        # In every case, because an earlier attempt may have failed after it recorded the file.
+        # For every outcome, because an earlier attempt may have failed after it recorded the file.
         runs = self.run_starter.start_ready_runs(location.batch_prefix)
         return UploadReceipt(outcome, location.batch_prefix, tuple(runs))
 
     def _receive_unknown_name(self, upload: Upload) -> UploadReceipt:
-        """Ignore folders and empty markers. Report any other name."""
+        """Ignore folders and empty marker objects, and report other names."""
         is_marker = upload.key.endswith("/") or upload.size == 0
         if is_marker or not upload.key.startswith(RAW_PREFIX):
             return UploadReceipt("Ignored")
-        # One email per folder and hour: SNS suspends a subscription that gets ten in a second.
+        # One email per folder and hour, because SNS suspends an email subscription that receives
+        # about ten messages in a second.
         folder = upload.key[: upload.key.find("/", len(RAW_PREFIX)) + 1] or RAW_PREFIX
         notification = unknown_name_notification(folder, upload.event_time[:_HOUR_LENGTH])
-        email = upload_emails.unknown_file_email(upload.key, folder)
+        email = upload_emails.build_unknown_file_email(upload.key, folder)
         self.email_sender.send_once(notification, email)
         return UploadReceipt("UnknownName")
 
@@ -91,7 +95,7 @@ class UploadReceiver:
             version = upload.version_id or upload.sequencer
             self.email_sender.send_once(
                 unreadable_upload_notification(upload.key, version),
-                upload_emails.unreadable_file_email(upload.key, str(error)),
+                upload_emails.build_unreadable_file_email(upload.key, str(error)),
             )
             return "Unreadable"
         return self._record(location, upload, head) if head else "Deleted"
@@ -109,7 +113,7 @@ class UploadReceiver:
         batch = self.ledger.get_batch(prefix)
         if not _is_newest_rejection(batch, file):
             return "Outdated"
-        email = upload_emails.rejected_file_email(file, problems, batch)
+        email = upload_emails.build_rejected_file_email(file, problems, batch)
         self.email_sender.send_once(rejected_upload_notification(file.key, file.version_id), email)
         return "Rejected"
 

@@ -1,4 +1,4 @@
-"""Turn complete batches into executions, however often and from wherever this is tried."""
+"""Start the runs of complete batches. Repeated and concurrent attempts are harmless."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class RunStarter:
     def start_ready_runs(self, prefix: str) -> list[str]:
         """Claim a batch if it is complete, and start every claimed run of its prefix.
 
-        A claim that fails was made by another function, or a newer upload arrived in between. The
-        event of that upload leads here again. A run that cannot be started does not stop the
-        others: its error is raised at the end.
+        A claim fails if another function has already claimed the batch, or if a newer upload has
+        just arrived, whose own event starts the run. If a run cannot be started, the others are
+        started before its error is raised.
 
         Args:
             prefix: The batch prefix.
@@ -48,18 +48,18 @@ class RunStarter:
             self.ledger.claim(new_run(prefix, batch.files, utc_now()), batch.files)
             batch = self.ledger.get_batch(prefix)
         errors: list[Exception] = []
-        for run in batch.claimed:
+        for run in batch.claimed_runs:
             try:
                 self._start(run)
                 self.ledger.record_started(run)
-            except Exception as error:  # noqa: BLE001 - raised when the others are started
+            except Exception as error:  # noqa: BLE001 - raised after the other runs are started
                 errors.append(error)
         if errors:
             raise errors[0]
-        return [run.run_id for run in batch.claimed]
+        return [run.run_id for run in batch.claimed_runs]
 
     def _start(self, run: Run) -> None:
-        """Start the execution of a run. Its name makes a second start harmless."""
+        """Start the execution of a run, unless it exists: its name is the run ID."""
         try:
             self.stepfunctions.start_execution(
                 stateMachineArn=self.state_machine_arn, name=run.run_id, input=run.execution_input

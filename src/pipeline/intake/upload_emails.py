@@ -1,4 +1,4 @@
-"""What people are told about the files that they dropped."""
+"""Emails about uploads that cannot be used."""
 
 from __future__ import annotations
 
@@ -9,61 +9,78 @@ from pipeline.ledger.batch_ledger import Batch
 from pipeline.notifications.emails import Email
 from pipeline.text import truncate
 
-_NAMES = ", ".join(dataset.file for dataset in DATASETS)
+_FILE_NAMES = ", ".join(dataset.file for dataset in DATASETS)
 
 
-def unknown_file_email(key: str, folder: str) -> Email:
-    """A key below `raw/` that is none of a batch's four files; others of the folder may follow."""
+def build_unknown_file_email(key: str, folder: str) -> Email:
+    """Return the email about a file with an unknown name.
+
+    Args:
+        key: Key of the object.
+        folder: The folder whose other unknown files this email stands for, within the same hour.
+    """
     return Email(
-        f"Not a file of a batch: {key}",
-        f"{key} was dropped, but a batch is made of {_NAMES}, directly in {RAW_PREFIX} or in a"
-        f" folder below it ({RAW_PREFIX}<batch>/). Names count letter by letter.\n\n"
-        f"It was left where it is and nothing was started. {_hint(key)}\n\n"
-        f"Other files with such names that come into {folder} within the hour are not told one by"
-        " one: look what else lies there.\n",
+        f"Unknown file: {key}",
+        f"{key} is not a file of a batch. A batch consists of {_FILE_NAMES}, directly in"
+        f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
+        " case-sensitive.\n\n"
+        f"The file was not processed and stays in the bucket. {_how_to_correct(key)}\n\n"
+        f"This is the only email about unknown files uploaded to {folder} within the same hour."
+        " Check whether it contains others.\n",
     )
 
 
-def unreadable_file_email(key: str, problem: str) -> Email:
-    """A file of a batch that S3 does not let the pipeline read."""
+def _how_to_correct(key: str) -> str:
+    name = key.rpartition("/")[2]
+    for dataset in DATASETS:
+        if name == dataset.file:
+            return f"Upload it again to {RAW_PREFIX} or to a folder directly below it."
+        if name.lower() == dataset.file:
+            return f"Upload it again as {dataset.file}."
+    return "If it is one of the four files, upload it again under the correct name."
+
+
+def build_unreadable_file_email(key: str, problem: str) -> Email:
+    """Return the email about a file of a batch that cannot be read.
+
+    Args:
+        key: Key of the object.
+        problem: Message of the error.
+    """
     return Email(
         f"File cannot be read: {key}",
         f"{truncate(problem)}\n\n"
-        "It was left where it is, and nothing was noted of it. Drop it again in S3's standard"
-        " storage class, encrypted with the bucket's own key, as it is when nothing is said about"
-        " encryption.\n",
+        "The file was not processed and stays in the bucket. Upload it again in the S3 Standard"
+        " storage class and with the default encryption of the bucket, which S3 uses if the upload"
+        " does not specify an encryption.\n",
     )
 
 
-def _hint(key: str) -> str:
-    name = key.rpartition("/")[2]
-    for dataset in DATASETS:
-        if name.lower() == dataset.file and name != dataset.file:
-            return f"Drop it again as {dataset.file}."
-        if name == dataset.file:
-            return f"Drop it again one folder below {RAW_PREFIX} at most."
-    return "If it is one of the four, drop it again under that name."
+def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> Email:
+    """Return the email about a rejected upload.
 
-
-def rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> Email:
-    """A file that cannot be used as a whole; `problems` is the check's one message."""
+    Args:
+        file: The rejected version.
+        problems: Message of the file check, in one line.
+        batch: The batch after the rejection was recorded.
+    """
     valid = batch.files.get(file.dataset)
-    kept = (
-        f"The batch keeps the valid version uploaded at {valid.uploaded_at} until a newer valid one"
-        " comes.\n"
+    kept_version = (
+        f"Until then, the batch keeps the valid version uploaded at {valid.uploaded_at}.\n"
         if valid
         else ""
     )
     return Email(
         f"File rejected: {file.key}",
         f"{problems}\n\n"
-        f"Mend the file and drop it again under the same name; it is checked at once.\n{kept}\n"
-        f"Batch {batch.prefix}:\n{list_files(batch)}\n",
+        "Correct the file and upload it again under the same name. It is checked immediately.\n"
+        f"{kept_version}\n"
+        f"Batch {batch.prefix}:\n{format_file_states(batch)}\n",
     )
 
 
-def list_files(batch: Batch) -> str:
-    """What the batch has and lacks, a line a file."""
+def format_file_states(batch: Batch) -> str:
+    """Return one line for each file of a batch: whether it is valid, missing, or rejected."""
     lines = []
     for dataset in DATASETS:
         valid, rejected = batch.files.get(dataset.name), batch.rejected.get(dataset.name)

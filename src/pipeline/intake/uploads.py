@@ -1,4 +1,4 @@
-"""One dropped object: what it is, and whether it can be used (data contract, section 1)."""
+"""Uploads: read the first bytes of a file and check them (data contract, section 1)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ from pipeline.ledger.batch import BatchFile
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# The last is a delete marker.
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
-# Archived, and encrypted with a key that whoever dropped it kept to themselves.
-_UNREADABLE = {"InvalidObjectState", "InvalidRequest"}
-_KEY = "kms:"  # names the action that is not allowed: the key is another one than the bucket's
+# MethodNotAllowed means that the version is a delete marker.
+_DELETED_CODES = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
+# The object is archived, or encrypted with a key that the uploader must provide (SSE-C).
+_UNREADABLE_CODES = {"InvalidObjectState", "InvalidRequest"}
+# In the message of AccessDenied: the object is encrypted with a KMS key other than the bucket's.
+_KMS_ACTION_PREFIX = "kms:"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What an Object Created event says; `version_id` is null where the event names none.
+    """An upload that an Object Created event announced.
 
-    `event_time` is the time of the event, ISO 8601: the same however often the event arrives.
+    Attributes:
+        bucket: Name of the bucket.
+        key: Key of the object.
+        size: Size of the object in bytes.
+        version_id: Version of the object. None if the event contains none.
+        sequencer: The sequencer of the event.
+        event_time: Time of the event, ISO 8601. It is the same each time the event is delivered.
     """
 
     bucket: str
@@ -43,7 +50,14 @@ class Upload:
 
 @dataclass(frozen=True)
 class FileHead:
-    """The first bytes of one version of an object; `size` is the whole object's, in bytes."""
+    """The first bytes of one version of an object.
+
+    Attributes:
+        data: The first bytes, or the complete content if it is shorter.
+        size: Size of the object in bytes.
+        version_id: Version of the object.
+        uploaded_at: Time of the upload according to S3, ISO 8601.
+    """
 
     data: bytes
     size: int
@@ -52,45 +66,62 @@ class FileHead:
 
 
 def read_head(s3: S3Client, upload: Upload) -> FileHead | None:
-    """The beginning of the uploaded version, or of the newest where the event names none.
+    """Return the first bytes of an upload.
 
-    Null if it is no longer there; UnreadableUploadError if S3 does not let it be read.
+    Args:
+        s3: The client of S3.
+        upload: The upload. Without a version ID, the newest version is read.
+
+    Returns:
+        The first bytes, or None if the object no longer exists.
+
+    Raises:
+        UnreadableUploadError: The object is archived, or encrypted with another key.
     """
-    place: dict[str, Any] = {"Bucket": upload.bucket, "Key": upload.key}
+    request: dict[str, Any] = {"Bucket": upload.bucket, "Key": upload.key}
     if upload.version_id:
-        place["VersionId"] = upload.version_id
+        request["VersionId"] = upload.version_id
     try:
-        return _first_bytes(s3, place)
+        return _read_range(s3, request)
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if error_code(error) in _DELETED_CODES:
             return None
         if _is_unreadable(error):
             raise UnreadableUploadError(f"{upload.key} cannot be read: {error}") from error
         if error_code(error) != "InvalidRange":
             raise
-    # No range of an empty object can be read.
-    answer = s3.get_object(**place)
-    return FileHead(b"", 0, answer["VersionId"], format_utc(answer["LastModified"]))
+    # The object is empty, so that no range of it is valid.
+    response = s3.get_object(**request)
+    return FileHead(b"", 0, response["VersionId"], format_utc(response["LastModified"]))
 
 
 def _is_unreadable(error: ClientError) -> bool:
-    """Whether the object itself is the reason, and not a right of ours that is missing."""
-    return error_code(error) in _UNREADABLE or (
-        error_code(error) == "AccessDenied" and _KEY in str(error)
+    """Return whether the error is due to the object, not to missing permissions of the function."""
+    return error_code(error) in _UNREADABLE_CODES or (
+        error_code(error) == "AccessDenied" and _KMS_ACTION_PREFIX in str(error)
     )
 
 
-def _first_bytes(s3: S3Client, place: Mapping[str, Any]) -> FileHead:
-    answer = s3.get_object(**place, Range=f"bytes=0-{HEAD_BYTES - 1}")
-    # Not all that speaks S3 keeps to the range, so the stream is left at the limit.
-    with closing(answer["Body"]) as body:
+def _read_range(s3: S3Client, request: Mapping[str, Any]) -> FileHead:
+    response = s3.get_object(**request, Range=f"bytes=0-{HEAD_BYTES - 1}")
+    # Some implementations of S3 ignore the range, so read no more than the limit.
+    with closing(response["Body"]) as body:
         data = body.read(HEAD_BYTES)
-    size = int(answer.get("ContentRange", "").rpartition("/")[2] or answer["ContentLength"])
-    return FileHead(data, size, answer["VersionId"], format_utc(answer["LastModified"]))
+    size = int(response.get("ContentRange", "").rpartition("/")[2] or response["ContentLength"])
+    return FileHead(data, size, response["VersionId"], format_utc(response["LastModified"]))
 
 
 def check_upload(dataset: Dataset, upload: Upload, head: FileHead) -> tuple[BatchFile, FileCheck]:
-    """The version as the ledger notes it, and what the contract says of it."""
+    """Check an upload by its first bytes.
+
+    Args:
+        dataset: The dataset that the key belongs to.
+        upload: The upload.
+        head: The first bytes of the upload.
+
+    Returns:
+        The file as the ledger records it, and the result of the file check.
+    """
     check = check_head(dataset, head.data, is_complete=head.size <= HEAD_BYTES)
     file = BatchFile(
         dataset=dataset.name,

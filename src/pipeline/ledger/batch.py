@@ -1,4 +1,4 @@
-"""Batches and the runs that they become, as the ledger and the state machine store them."""
+"""Files and runs as the ledger and the state machine store them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FileVersion:
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the file as the ledger and the input of an execution contain it."""
+        """Return the fields as they appear in the ledger and in the input of an execution."""
         return {**asdict(self), "warnings": list(self.warnings)}
 
 
@@ -62,7 +62,7 @@ class BatchFile(FileVersion):
 
     @property
     def version(self) -> FileVersion:
-        """The version without the facts about its upload."""
+        """The file version without the details of its upload."""
         return FileVersion(
             self.dataset, self.key, self.version_id, self.size, warnings=self.warnings
         )
@@ -93,8 +93,8 @@ class Run:
     def execution_input(self) -> str:
         """The input of the execution as JSON.
 
-        It is the same text for the same run, because Step Functions compares it when an execution
-        is started a second time.
+        A run always has the same text, because Step Functions compares it when an execution is
+        started again.
         """
         content = {
             "batch": self.batch,

@@ -1,15 +1,15 @@
-"""The ledger of batches: which files of each have arrived, and which runs are about to start.
+"""The ledger of batches: the files that each batch has received, and its claimed runs.
 
-Each batch prefix has one item, `batch/<prefix>`. Each dataset has three attributes, so that updates
-of different datasets never conflict:
+Each batch prefix has one item, `batch/<prefix>`. Each dataset has its own three attributes, so that
+updates of different datasets never conflict:
 
 - `<dataset>`: the newest valid version since the last claim.
-- `<dataset>_taken`: order and version of the newest valid version ever recorded. A claim keeps it,
+- `<dataset>_latest`: order and version of the newest valid version ever recorded. A claim keeps it,
   so that a repeated event does not look like the first file of the next batch.
-- `<dataset>_refused`: the newest rejected version. A claim keeps it too.
+- `<dataset>_rejected`: the newest rejected version. A claim keeps it too.
 
-`claimed` maps the ID of each claimed run that has not been recorded as started to its input.
-`waiting_since` is the time when the first file since the last claim arrived.
+`claimed_runs` contains the input of each claimed run that has not been recorded as started, by run
+ID. `waiting_since` is the time when the first file since the last claim arrived.
 
 All updates are conditional, and a recorded order only grows. Duplicates, retries, and concurrent
 functions therefore lead to the same item.
@@ -29,7 +29,14 @@ from pipeline.ledger.table import LedgerTable
 
 @dataclass(frozen=True)
 class RejectedUpload:
-    """The newest rejected version of a file, and its problems in one line."""
+    """A rejected version of a file.
+
+    Attributes:
+        key: Key of the object.
+        version_id: Version of the object.
+        order: Position of the version among those of its key, as in `BatchFile.order`.
+        problems: Problems that the file check found, in one line.
+    """
 
     key: str
     version_id: str
@@ -45,7 +52,7 @@ class Batch:
         prefix: The batch prefix.
         files: The newest valid files, by dataset name.
         rejected: The rejected uploads that no valid version has followed, by dataset name.
-        claimed: The runs that have not been recorded as started.
+        claimed_runs: The claimed runs that have not been recorded as started.
         waiting_since: Time of the first file since the last claim, ISO 8601. None if no file has
             arrived since then.
     """
@@ -53,7 +60,7 @@ class Batch:
     prefix: str
     files: Mapping[str, BatchFile]
     rejected: Mapping[str, RejectedUpload]
-    claimed: tuple[Run, ...]
+    claimed_runs: tuple[Run, ...]
     waiting_since: str | None
 
     @property
@@ -69,52 +76,54 @@ class BatchLedger:
         self._table = table
 
     def record_valid(self, batch: str, file: BatchFile, now: str) -> bool:
-        """Record a valid version, unless it or a newer one is recorded already.
+        """Record a valid version, unless it or a newer one is already recorded.
 
-        The condition compares the version as well as the order: where events name no version, one
-        version can arrive with two orders.
+        The condition compares the version as well as the order, because an event without a version
+        ID can announce a version that another event has already announced with another order.
 
         Returns:
             Whether the item has changed.
         """
         return self._table.update(
             batch_key(batch),
-            "SET #file = :file, #taken = :taken, claimed = if_not_exists(claimed, :none),"
+            "SET #file = :file, #latest = :latest,"
+            " claimed_runs = if_not_exists(claimed_runs, :no_runs),"
             " waiting_since = if_not_exists(waiting_since, :now)",
-            "attribute_not_exists(#taken)"
-            " OR (#taken.#order < :order AND #taken.version_id <> :version)",
-            names={"#file": file.dataset, "#taken": f"{file.dataset}_taken", "#order": "order"},
+            "attribute_not_exists(#latest)"
+            " OR (#latest.#order < :order AND #latest.version_id <> :version)",
+            names={"#file": file.dataset, "#latest": f"{file.dataset}_latest", "#order": "order"},
             values={
                 ":file": file.to_dict(),
-                ":taken": {"order": file.order, "version_id": file.version_id},
+                ":latest": {"order": file.order, "version_id": file.version_id},
                 ":order": file.order,
                 ":version": file.version_id,
-                ":none": {},
+                ":no_runs": {},
                 ":now": now,
             },
         )
 
     def record_rejected(self, batch: str, file: BatchFile, problems: str, now: str) -> bool:
-        """Record a rejected version, unless it or a newer one is recorded already.
+        """Record a rejected version, unless it or a newer one is already recorded.
 
         The newest valid version stays recorded.
 
         Returns:
             Whether the item has changed.
         """
+        upload = RejectedUpload(file.key, file.version_id, file.order, problems)
         return self._table.update(
             batch_key(batch),
-            "SET #refused = :refused, waiting_since = if_not_exists(waiting_since, :now)",
-            "(attribute_not_exists(#taken) OR #taken.#order < :order)"
-            " AND (attribute_not_exists(#refused)"
-            " OR (#refused.#order < :order AND #refused.version_id <> :version))",
+            "SET #rejected = :rejected, waiting_since = if_not_exists(waiting_since, :now)",
+            "(attribute_not_exists(#latest) OR #latest.#order < :order)"
+            " AND (attribute_not_exists(#rejected)"
+            " OR (#rejected.#order < :order AND #rejected.version_id <> :version))",
             names={
-                "#refused": f"{file.dataset}_refused",
-                "#taken": f"{file.dataset}_taken",
+                "#rejected": f"{file.dataset}_rejected",
+                "#latest": f"{file.dataset}_latest",
                 "#order": "order",
             },
             values={
-                ":refused": asdict(RejectedUpload(file.key, file.version_id, file.order, problems)),
+                ":rejected": asdict(upload),
                 ":order": file.order,
                 ":version": file.version_id,
                 ":now": now,
@@ -129,12 +138,12 @@ class BatchLedger:
             files: The files of the run, by dataset name.
 
         Returns:
-            Whether the item has changed. It has not if one of the files was replaced.
+            Whether the item has changed. It does not change if one of the files was replaced.
         """
         datasets = [dataset.name for dataset in DATASETS]
         return self._table.update(
             batch_key(run.batch),
-            f"SET claimed.#run = :run REMOVE {', '.join(f'#{name}' for name in datasets)},"
+            f"SET claimed_runs.#run = :run REMOVE {', '.join(f'#{name}' for name in datasets)},"
             " waiting_since",
             " AND ".join(f"#{name}.version_id = :{name}" for name in datasets),
             names={"#run": run.run_id, **{f"#{name}": name for name in datasets}},
@@ -148,11 +157,11 @@ class BatchLedger:
         )
 
     def record_started(self, run: Run) -> None:
-        """Remove a claimed run, because the state machine knows it from now on."""
+        """Remove a claimed run whose execution has started."""
         self._table.update(
             batch_key(run.batch),
-            "REMOVE claimed.#run",
-            "attribute_exists(claimed.#run)",
+            "REMOVE claimed_runs.#run",
+            "attribute_exists(claimed_runs.#run)",
             names={"#run": run.run_id},
         )
 
@@ -171,19 +180,19 @@ def _parse_batch(prefix: str, item: Mapping[str, Any]) -> Batch:
     for name in (dataset.name for dataset in DATASETS):
         if name in item:
             files[name] = BatchFile(**_parse_file(item[name]))
-        upload = item.get(f"{name}_refused")
-        if upload and upload["order"] > item.get(f"{name}_taken", {"order": ""})["order"]:
+        upload = item.get(f"{name}_rejected")
+        if upload and upload["order"] > item.get(f"{name}_latest", {"order": ""})["order"]:
             rejected[name] = RejectedUpload(**upload)
-    claimed = tuple(
+    claimed_runs = tuple(
         Run(
             run_id,
             prefix,
             claim["claimed_at"],
             tuple(FileVersion(**_parse_file(file)) for file in claim["files"]),
         )
-        for run_id, claim in sorted(item.get("claimed", {}).items())
+        for run_id, claim in sorted(item.get("claimed_runs", {}).items())
     )
-    return Batch(prefix, files, rejected, claimed, item.get("waiting_since"))
+    return Batch(prefix, files, rejected, claimed_runs, item.get("waiting_since"))
 
 
 def _parse_file(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 EXPIRATION = "expiration"
-"""The attribute that the table's time to live reads: seconds since 1970."""
+"""The attribute for the table's time to live, in seconds since 1970."""
 
 BATCH_PREFIX = "batch/"
 RUN_PREFIX = "run/"
 POINTER = "pointer"
 SUBSCRIPTION = "subscription"
-NOTIFICATION_PREFIX = "mail"
-"""Powertools' idempotency stores a notification as `mail#<digest of the notification key>`."""
+NOTIFICATION_PREFIX = "notification"
+"""The idempotency utility of Powertools appends `#` and a digest of the notification key."""
 
 
 def batch_key(prefix: str) -> str:
@@ -43,30 +43,40 @@ def run_published_notification(run_id: str) -> str:
 
 
 def run_failed_notification(run_id: str) -> str:
-    """Return the notification key of a run without results, however its end was noticed."""
-    return f"ended {run_id}"
+    """Return the notification key of a failed run, for `report_failure` and the watchdog."""
+    return f"failed {run_id}"
 
 
 def rejected_upload_notification(key: str, version_id: str) -> str:
-    """Return the notification key of an upload that failed its file check."""
-    return f"refused {key} {version_id}"
+    """Return the notification key of a rejected upload."""
+    return f"rejected {key} {version_id}"
 
 
 def unreadable_upload_notification(key: str, version_id: str) -> str:
-    """Return the notification key of an upload that cannot be read."""
+    """Return the notification key of an upload that cannot be read.
+
+    Args:
+        key: Key of the object.
+        version_id: Version of the object, or else the sequencer of its event.
+    """
     return f"unreadable {key} {version_id}"
 
 
 def unknown_name_notification(folder: str, hour: str) -> str:
-    """Return the notification key of all files with unknown names in a folder within an hour.
+    """Return the notification key of the files with unknown names in a folder within an hour.
 
     Args:
-        folder: The prefix that the files have in common.
-        hour: The hour of the upload, such as `2026-11-24T08`.
+        folder: The folder of the files: `raw/`, or a prefix directly below it.
+        hour: Hour of the upload in UTC, such as `2026-11-24T08`.
     """
     return f"unknown {folder} {hour}"
 
 
 def incomplete_batch_notification(prefix: str, waiting_since: str) -> str:
-    """Return the notification key of an incomplete batch."""
+    """Return the notification key of an incomplete batch.
+
+    Args:
+        prefix: The batch prefix.
+        waiting_since: Time of the first file since the last claim.
+    """
     return f"incomplete {prefix} {waiting_since}"

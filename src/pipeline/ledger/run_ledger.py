@@ -1,7 +1,7 @@
 """The ledger of runs: one item for each execution, `run/<run ID>`.
 
-The state machine writes the items of the executions that end by themselves. This module writes the
-end of those that cannot do so: an execution that was aborted, timed out, or is gone.
+The state machine records the start and the end of its executions. This module records the end of
+executions that could not do so themselves: they were aborted, timed out, or no longer exist.
 """
 
 from __future__ import annotations
@@ -55,9 +55,14 @@ class RunLedger:
                 )
 
     def record_failed(self, execution: Execution, reason: str, now: str) -> bool:
-        """Record that a run failed, unless its end is recorded already.
+        """Record that a run failed, unless its end is already recorded.
 
         Creates the item if the execution ended before it recorded its start.
+
+        Args:
+            execution: The execution of the run.
+            reason: Description of the failure.
+            now: The current time.
 
         Returns:
             Whether the item has changed.

@@ -1,4 +1,4 @@
-"""The DynamoDB table of the ledger: plain values, and conditional updates."""
+"""Access to the ledger's DynamoDB table, with Python values and conditional updates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LedgerTable:
         self.name = name
 
     def get(self, key: str) -> dict[str, Any]:
-        """Return an item. It is empty if there is none."""
+        """Return the item with a key, or an empty dictionary if there is none."""
         response = self.dynamodb.get_item(
             TableName=self.name, Key={"id": {"S": key}}, ConsistentRead=True
         )
@@ -39,17 +39,17 @@ class LedgerTable:
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Update an item if the condition is true. Creates the item if it does not exist.
+        """Update an item, or create it, if a condition is true.
 
         Args:
             key: Key of the item.
             expression: The update expression.
             condition: The condition expression.
-            names: The attribute names behind the placeholders of both expressions.
-            values: The plain values behind the placeholders of both expressions.
+            names: Attribute names by their placeholders in the expressions, such as `#status`.
+            values: Python values by their placeholders in the expressions, such as `:status`.
 
         Returns:
-            Whether the condition was true. Otherwise the item has not changed.
+            Whether the condition was true, so that the item has changed.
         """
         attributes: dict[str, Any] = {}
         if names:
@@ -73,7 +73,10 @@ class LedgerTable:
         return True
 
     def scan(self, key_prefix: str) -> Iterator[dict[str, Any]]:
-        """Yield every item whose key starts with the prefix. The table is small enough to scan."""
+        """Yield every item whose key starts with a prefix.
+
+        The table is small: one item for each batch, and items of runs and notifications expire.
+        """
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.name,
             ConsistentRead=True,

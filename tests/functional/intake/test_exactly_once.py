@@ -1,4 +1,4 @@
-"""Duplicates, retries, crashes and Lambdas at the same time come to one run of the right files."""
+"""Tests that duplicates, retries, crashes, and concurrent functions lead to one correct run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from tests.support.broken_files import VALID_FILES
 from tests.support.events import upload_event
 
 Event = dict[str, Any]
-# What the handler calls, in order, when the fourth file comes and when a file is refused.
-START = [
+# The AWS calls of the handler, in order, for the fourth file of a batch, for a rejected upload, and
+# for a file with an unknown name.
+START_CALLS = [
     "GetObject",
     "UpdateItem",
     "GetItem",
@@ -28,12 +29,12 @@ START = [
     "StartExecution",
     "UpdateItem",
 ]
-REFUSE = ["GetObject", "UpdateItem", "GetItem", "PutItem", "Publish", "UpdateItem", "GetItem"]
-UNKNOWN = ["PutItem", "Publish", "UpdateItem"]
+REJECT_CALLS = ["GetObject", "UpdateItem", "GetItem", "PutItem", "Publish", "UpdateItem", "GetItem"]
+UNKNOWN_NAME_CALLS = ["PutItem", "Publish", "UpdateItem"]
 
 
-def _drop(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> list[Event]:
-    """The four files under a prefix, each with its sequencer."""
+def _upload_batch(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> list[Event]:
+    """Upload four valid files and return the event of each."""
     return [
         upload_event(f"{prefix}{file}", sequencer, cloud.put(f"{prefix}{file}", VALID_FILES[file]))
         for file, sequencer in zip(VALID_FILES, sequencers, strict=True)
@@ -41,43 +42,44 @@ def _drop(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> li
 
 
 def _receive(event: Event) -> Any:
-    # A crashed try is known to be dead when its time is over, so it has little.
+    # A short timeout, because an attempt that crashed can be repeated only after its timeout.
     return handler(event, Context(remaining_ms=200))
 
 
-def _versions(execution: dict[str, Any]) -> set[str]:
+def _get_versions(execution: dict[str, Any]) -> set[str]:
     return {file["version_id"] for file in execution["files"]}
 
 
-def _versions_of(events: Sequence[Event]) -> set[str]:
+def _get_event_versions(events: Sequence[Event]) -> set[str]:
     return {event["detail"]["object"]["version-id"] for event in events}
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_eight_lambdas_with_repeated_and_reordered_events(
+def test_concurrent_repeated_and_reordered_events_start_one_run(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     serialize_calls(monkeypatch)
-    older = _drop(cloud, ["01", "02", "03", "04"])[:2]
-    events = [*older, *_drop(cloud, ["0A", "0B", "100", "0C"])]
-    many = events * 4
-    random.Random(seed).shuffle(many)
+    older = _upload_batch(cloud, ["01", "02", "03", "04"])[:2]
+    events = [*older, *_upload_batch(cloud, ["0A", "0B", "100", "0C"])]
+    deliveries = events * 4
+    random.Random(seed).shuffle(deliveries)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(_receive, many))
-    # An older version may have been claimed before its better came; then that one waits.
+        list(pool.map(_receive, deliveries))
+    # An older version may have been claimed before the newer one arrived. Then the newer one waits.
     executions = cloud.executions()
     assert len(executions) == 1
     ((_, execution),) = executions.items()
     waiting = cloud.batches.get_batch("raw/x/").files
-    assert _versions(execution) | {file.version_id for file in waiting.values()} >= _versions_of(
-        events[2:]
-    )
-    for event in many:
+    waiting_versions = {file.version_id for file in waiting.values()}
+    assert _get_versions(execution) | waiting_versions >= _get_event_versions(events[2:])
+    for event in deliveries:
         _receive(event)
     assert cloud.executions() == executions
 
 
-def test_eight_lambdas_tell_one_refusal_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_events_of_rejected_upload_send_one_email(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serialize_calls(monkeypatch)
     event = upload_event("raw/users.csv", "01", cloud.put("raw/users.csv", b"x"))
     with ThreadPoolExecutor(8) as pool:
@@ -86,99 +88,101 @@ def test_eight_lambdas_tell_one_refusal_once(cloud: Cloud, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-def test_every_order_of_the_four(cloud: Cloud, order: Sequence[int]) -> None:
-    events = _drop(cloud, ["01", "02", "03", "04"])
-    for place in order:
-        _receive(events[place])
+def test_files_in_any_order_start_one_run(cloud: Cloud, order: Sequence[int]) -> None:
+    events = _upload_batch(cloud, ["01", "02", "03", "04"])
+    for index in order:
+        _receive(events[index])
     ((_, execution),) = cloud.executions().items()
-    assert _versions(execution) == _versions_of(events)
+    assert _get_versions(execution) == _get_event_versions(events)
 
 
-@pytest.mark.parametrize("number", range(1, len(START) + 2))
-def test_a_crash_on_the_way_to_the_start(
+@pytest.mark.parametrize("number", range(1, len(START_CALLS) + 2))
+def test_crash_before_start_is_recovered_by_retry(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    *first, last = _drop(cloud, ["01", "02", "03", "04"])
+    *first, last = _upload_batch(cloud, ["01", "02", "03", "04"])
     for event in first:
         _receive(event)
     with monkeypatch.context() as patch:
-        made = crash_after(patch, number)
-        if number > len(START):
+        calls = crash_after(patch, number)
+        if number > len(START_CALLS):
             _receive(last)
-            assert made == START  # so the list above is all of them
+            assert calls == START_CALLS  # the list is complete
         else:
             with pytest.raises(Crash):
                 _receive(last)
     _receive(last)
     ((_, execution),) = cloud.executions().items()
-    assert _versions(execution) == _versions_of([*first, last])
+    assert _get_versions(execution) == _get_event_versions([*first, last])
     batch = cloud.batches.get_batch("raw/x/")
     assert (dict(batch.files), batch.claimed_runs, batch.waiting_since) == ({}, (), None)
 
 
-@pytest.mark.parametrize("number", range(1, len(REFUSE) + 2))
-def test_a_crash_on_the_way_to_a_refusal(
+@pytest.mark.parametrize("number", range(1, len(REJECT_CALLS) + 2))
+def test_crash_before_rejection_is_recovered_by_retry(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     event = upload_event("raw/users.csv", "01", cloud.put("raw/users.csv", b"x"))
-    _crash_and_retry(monkeypatch, event, number, REFUSE)
-    # SNS cannot be asked whether it sent: dying at that moment is the one way to two mails.
-    died_at_publish = number == REFUSE.index("Publish") + 1
-    assert len(cloud.emails()) == (2 if died_at_publish else 1)
+    _crash_and_retry(monkeypatch, event, number, REJECT_CALLS)
+    # Only a crash between the call of SNS and its record leads to two emails, because SNS cannot
+    # tell whether it has sent an email.
+    has_crashed_at_publish = number == REJECT_CALLS.index("Publish") + 1
+    assert len(cloud.emails()) == (2 if has_crashed_at_publish else 1)
     assert "users" in cloud.batches.get_batch("raw/").rejected
 
 
-@pytest.mark.parametrize("number", range(1, len(UNKNOWN) + 2))
-def test_a_crash_on_the_way_to_telling_an_unknown_name(
+@pytest.mark.parametrize("number", range(1, len(UNKNOWN_NAME_CALLS) + 2))
+def test_crash_before_email_about_unknown_name_is_recovered_by_retry(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     event = upload_event("raw/x.csv", "01", cloud.put("raw/x.csv", b"x"))
-    _crash_and_retry(monkeypatch, event, number, UNKNOWN)
-    died_at_publish = number == UNKNOWN.index("Publish") + 1
-    assert len(cloud.emails()) == (2 if died_at_publish else 1)
+    _crash_and_retry(monkeypatch, event, number, UNKNOWN_NAME_CALLS)
+    has_crashed_at_publish = number == UNKNOWN_NAME_CALLS.index("Publish") + 1
+    assert len(cloud.emails()) == (2 if has_crashed_at_publish else 1)
 
 
 def _crash_and_retry(
-    monkeypatch: pytest.MonkeyPatch, event: Event, number: int, calls: list[str]
+    monkeypatch: pytest.MonkeyPatch, event: Event, number: int, expected_calls: list[str]
 ) -> None:
     with monkeypatch.context() as patch:
-        made = crash_after(patch, number)
-        if number > len(calls):
+        calls = crash_after(patch, number)
+        if number > len(expected_calls):
             _receive(event)
-            assert made == calls
+            assert calls == expected_calls
         else:
             with pytest.raises(Crash):
                 _receive(event)
     _receive(event)
 
 
-def test_the_next_batch_under_the_same_prefix_is_a_run_of_its_own(cloud: Cloud) -> None:
-    first = _drop(cloud, ["01", "02", "03", "04"])
-    second = _drop(cloud, ["11", "12", "13", "14"])
+def test_next_batch_with_same_prefix_starts_another_run(cloud: Cloud) -> None:
+    first = _upload_batch(cloud, ["01", "02", "03", "04"])
+    second = _upload_batch(cloud, ["11", "12", "13", "14"])
     for event in [*first, *first, *second, *first, *second]:
         _receive(event)
     executions = cloud.executions()
     assert len(executions) == 2
-    assert sorted(map(sorted, map(_versions, executions.values()))) == sorted(
-        map(sorted, (_versions_of(first), _versions_of(second)))
+    assert sorted(map(sorted, map(_get_versions, executions.values()))) == sorted(
+        map(sorted, (_get_event_versions(first), _get_event_versions(second)))
     )
 
 
 @pytest.mark.parametrize("late", range(4))
-def test_an_older_event_never_replaces_a_newer_file(cloud: Cloud, late: int) -> None:
-    older = _drop(cloud, [f"0062E99A88DC40746{number}AB" for number in range(4)])
-    newer = _drop(cloud, [f"0062E99A99DC40746{number}" for number in range(4)])  # and shorter
+def test_late_event_does_not_replace_newer_file(cloud: Cloud, late: int) -> None:
+    older = _upload_batch(cloud, [f"0062E99A88DC40746{number}AB" for number in range(4)])
+    # The newer sequencers are also shorter.
+    newer = _upload_batch(cloud, [f"0062E99A99DC40746{number}" for number in range(4)])
     _receive(newer[late])
     assert _receive(older[late])["outcome"] == "Outdated"
-    for place in range(4):
-        _receive(newer[place])
+    for event in newer:
+        _receive(event)
     ((_, execution),) = cloud.executions().items()
-    assert _versions(execution) == _versions_of(newer)
+    assert _get_versions(execution) == _get_event_versions(newer)
 
 
-def test_an_older_event_after_the_claim_starts_no_batch(cloud: Cloud) -> None:
-    older = _drop(cloud, ["01", "02", "03", "04"])
-    for event in _drop(cloud, ["11", "12", "13", "14"]):
+def test_late_event_after_claim_starts_no_batch(cloud: Cloud) -> None:
+    older = _upload_batch(cloud, ["01", "02", "03", "04"])
+    for event in _upload_batch(cloud, ["11", "12", "13", "14"]):
         _receive(event)
     for event in older:
         assert _receive(event)["outcome"] == "Outdated"
@@ -186,8 +190,8 @@ def test_an_older_event_after_the_claim_starts_no_batch(cloud: Cloud) -> None:
     assert cloud.batches.get_batch("raw/x/").waiting_since is None
 
 
-def test_events_without_versions_count_each_version_once(cloud: Cloud) -> None:
-    """The newest version is read, whichever event announces it; so one may be announced twice."""
+def test_version_announced_by_two_events_is_used_once(cloud: Cloud) -> None:
+    """An event without a version ID stands for the newest version, which has its own event, too."""
     events = []
     for file, sequencer in zip(VALID_FILES, ["01", "03", "05", "07"], strict=True):
         key = f"raw/{file}"
@@ -201,12 +205,12 @@ def test_events_without_versions_count_each_version_once(cloud: Cloud) -> None:
         boto3.client("s3").head_object(Bucket=cloud.bucket, Key=f"raw/{file}")["VersionId"]
         for file in VALID_FILES
     }
-    assert _versions(execution) == newest
+    assert _get_versions(execution) == newest
 
 
-def test_two_prefixes_do_not_meet(cloud: Cloud) -> None:
-    events = _drop(cloud, ["01", "02", "03", "04"], "raw/a/")
-    others = _drop(cloud, ["01", "02", "03", "04"], "raw/b/")
+def test_batches_with_different_prefixes_are_independent(cloud: Cloud) -> None:
+    events = _upload_batch(cloud, ["01", "02", "03", "04"], "raw/a/")
+    others = _upload_batch(cloud, ["01", "02", "03", "04"], "raw/b/")
     for event in [*events[:2], *others[2:]]:
         _receive(event)
     assert cloud.executions() == {}
@@ -215,11 +219,11 @@ def test_two_prefixes_do_not_meet(cloud: Cloud) -> None:
     assert len(cloud.executions()) == 2
 
 
-def test_a_run_that_cannot_be_started_does_not_keep_the_others(
+def test_run_that_cannot_be_started_does_not_block_others(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = _drop(cloud, ["01", "02", "03", "04"])
-    second = _drop(cloud, ["11", "12", "13", "14"])
+    first = _upload_batch(cloud, ["01", "02", "03", "04"])
+    second = _upload_batch(cloud, ["11", "12", "13", "14"])
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.intake.run_starter.RunStarter._start", _fail)
         for event in [*first[:3], *second[:3]]:
@@ -237,25 +241,25 @@ def _fail(*_: Any) -> None:
     raise RuntimeError("throttled")
 
 
-@pytest.mark.parametrize("how", ["deleted", "behind a delete marker", "a delete marker itself"])
-def test_a_retry_starts_what_is_complete_though_its_file_is_gone(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
+@pytest.mark.parametrize("state", ["deleted", "behind a delete marker", "is a delete marker"])
+def test_retry_starts_complete_batch_although_file_was_deleted(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    *first, last = _drop(cloud, ["01", "02", "03", "04"])
+    *first, last = _upload_batch(cloud, ["01", "02", "03", "04"])
     for event in first:
         _receive(event)
     with monkeypatch.context() as patch:
-        crash_after(patch, START.index("UpdateItem") + 1)
+        crash_after(patch, START_CALLS.index("UpdateItem") + 1)
         with pytest.raises(Crash):
             _receive(last)
-    made = last["detail"]["object"]
-    place = {"Bucket": cloud.bucket, "Key": made["key"]}
-    if how == "deleted":
-        boto3.client("s3").delete_object(**place, VersionId=made["version-id"])
+    uploaded = last["detail"]["object"]
+    location = {"Bucket": cloud.bucket, "Key": uploaded["key"]}
+    if state == "deleted":
+        boto3.client("s3").delete_object(**location, VersionId=uploaded["version-id"])
     else:
-        del made["version-id"]
-        marker = boto3.client("s3").delete_object(**place)["VersionId"]
-        if how == "a delete marker itself":
-            made["version-id"] = marker
+        del uploaded["version-id"]
+        marker = boto3.client("s3").delete_object(**location)["VersionId"]
+        if state == "is a delete marker":
+            uploaded["version-id"] = marker
     assert _receive(last)["outcome"] == "Deleted"
     assert len(cloud.executions()) == 1

@@ -1,4 +1,4 @@
-"""A run's input is pinned: these versions and no others, once, or an error that says why not."""
+"""Tests of `pin_inputs`: it copies exactly the file versions of a run, or names the missing one."""
 
 from __future__ import annotations
 
@@ -34,25 +34,26 @@ Calls = list[tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
-def _whole_calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+def _atomic_calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     serialize_calls(monkeypatch)
 
 
 @pytest.fixture
 def event(cloud: Cloud) -> Event:
-    """The event with files that exist, each overtaken by a newer version."""
-    return _dropped(cloud, {dataset.name: dataset.name.encode() for dataset in DATASETS})
+    """An event with existing file versions, each followed by a newer version."""
+    return _upload_files(cloud, _small_contents())
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """Every AWS call made so far, with its arguments."""
-    made: Calls = []
-    watch_calls(monkeypatch, lambda operation, arguments, _: made.append((operation, arguments)))
-    return made
+    """The AWS calls so far, with their arguments."""
+    calls: Calls = []
+    watch_calls(monkeypatch, lambda operation, arguments, _: calls.append((operation, arguments)))
+    return calls
 
 
-def _dropped(cloud: Cloud, contents: dict[str, bytes]) -> Event:
+def _upload_files(cloud: Cloud, contents: dict[str, bytes]) -> Event:
+    """Upload files by dataset name, then a newer version of each, and return the event."""
     event = load_event("pin_inputs")
     for file in event["files"]:
         content = contents[file["dataset"]]
@@ -72,12 +73,12 @@ def _pin_in_parts(cloud: Cloud, event: Event) -> int:
     return pinner.pin(run.files)
 
 
-def _file(event: Event, dataset: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(file for file in event["files"] if file["dataset"] == dataset)
-    return found
+def _get_file(event: Event, dataset: str) -> dict[str, Any]:
+    file: dict[str, Any] = next(file for file in event["files"] if file["dataset"] == dataset)
+    return file
 
 
-def _objects(cloud: Cloud, event: Event) -> dict[str, Any]:
+def _get_pinned_objects(cloud: Cloud, event: Event) -> dict[str, Any]:
     return {
         dataset.name: boto3.client("s3").get_object(
             Bucket=cloud.bucket, Key=pinned_key(dataset, event["run_id"])
@@ -86,49 +87,52 @@ def _objects(cloud: Cloud, event: Event) -> dict[str, Any]:
     }
 
 
-def _contents(cloud: Cloud, event: Event) -> dict[str, bytes]:
-    return {name: found["Body"].read() for name, found in _objects(cloud, event).items()}
+def _read_pinned_contents(cloud: Cloud, event: Event) -> dict[str, bytes]:
+    return {
+        name: response["Body"].read()
+        for name, response in _get_pinned_objects(cloud, event).items()
+    }
 
 
-def _as_dropped() -> dict[str, bytes]:
+def _small_contents() -> dict[str, bytes]:
     return {dataset.name: dataset.name.encode() for dataset in DATASETS}
 
 
-def _pinned_keys(cloud: Cloud, event: Event) -> list[str]:
-    listed = boto3.client("s3").list_objects_v2(
+def _list_pinned_keys(cloud: Cloud, event: Event) -> list[str]:
+    response = boto3.client("s3").list_objects_v2(
         Bucket=cloud.bucket, Prefix=f"batches/run_id={event['run_id']}/"
     )
-    return [found["Key"] for found in listed.get("Contents", [])]
+    return [entry["Key"] for entry in response.get("Contents", [])]
 
 
-def test_the_named_versions_are_copied_not_the_newest(cloud: Cloud, event: Event) -> None:
+def test_versions_of_event_are_copied_instead_of_newest(cloud: Cloud, event: Event) -> None:
     assert _handle(event) == {"bytes": len("usersvehicleslocationsrentals")}
-    assert _contents(cloud, event) == _as_dropped()
-    for name, found in _objects(cloud, event).items():
-        assert found["Metadata"] == {"source-version": _file(event, name)["version_id"]}
-        assert found["ContentType"] == "text/csv"
-    assert _pinned_keys(cloud, event) == sorted(
+    assert _read_pinned_contents(cloud, event) == _small_contents()
+    for name, pinned in _get_pinned_objects(cloud, event).items():
+        assert pinned["Metadata"] == {"source-version": _get_file(event, name)["version_id"]}
+        assert pinned["ContentType"] == "text/csv"
+    assert _list_pinned_keys(cloud, event) == sorted(
         pinned_key(dataset, event["run_id"]) for dataset in DATASETS
     )
 
 
 def test_keys_with_space_plus_and_unicode(cloud: Cloud, event: Event) -> None:
-    file = _file(event, "users")
+    file = _get_file(event, "users")
     file["key"] = "raw/März + April/users.csv"
     file["version_id"] = cloud.put(file["key"], b"users")
     _handle(event)
-    assert _contents(cloud, event) == _as_dropped()
+    assert _read_pinned_contents(cloud, event) == _small_contents()
 
 
-def test_a_large_file_is_copied_in_parts_of_the_named_version(
+def test_large_file_is_copied_in_parts_of_its_version(
     cloud: Cloud, event: Event, calls: Calls
 ) -> None:
     large = random.Random(0).randbytes(12 * MIB + 7)
-    event = _dropped(cloud, {**_as_dropped(), "rentals": large})
+    event = _upload_files(cloud, {**_small_contents(), "rentals": large})
     calls.clear()
     assert _pin_in_parts(cloud, event) == sum(file["size"] for file in event["files"])
-    assert _contents(cloud, event)["rentals"] == large
-    source = _file(event, "rentals")
+    assert _read_pinned_contents(cloud, event)["rentals"] == large
+    source = _get_file(event, "rentals")
     parts = {
         arguments["CopySourceRange"]: arguments
         for operation, arguments in calls
@@ -147,17 +151,19 @@ def test_a_large_file_is_copied_in_parts_of_the_named_version(
             f"{cloud.bucket}/{source['key']}?versionId={source['version_id']}"
         )
         assert arguments["CopySourceIfMatch"] == etag
-    found = _objects(cloud, event)["rentals"]
-    assert found["Metadata"] == {"source-version": source["version_id"]}
-    assert found["ContentType"] == "text/csv"
+    pinned = _get_pinned_objects(cloud, event)["rentals"]
+    assert pinned["Metadata"] == {"source-version": source["version_id"]}
+    assert pinned["ContentType"] == "text/csv"
     calls.clear()
     _pin_in_parts(cloud, event)
     assert {operation for operation, _ in calls} == {"HeadObject"}
 
 
-def test_no_call_reads_or_copies_another_version(cloud: Cloud, event: Event, calls: Calls) -> None:
-    content = {dataset.name: random.Random(1).randbytes(7 * MIB) for dataset in DATASETS}
-    event = _dropped(cloud, content)
+def test_only_versions_of_event_are_read_and_copied(
+    cloud: Cloud, event: Event, calls: Calls
+) -> None:
+    contents = {dataset.name: random.Random(1).randbytes(7 * MIB) for dataset in DATASETS}
+    event = _upload_files(cloud, contents)
     calls.clear()
     _pin_in_parts(cloud, event)
     versions = {file["version_id"] for file in event["files"]}
@@ -170,16 +176,18 @@ def test_no_call_reads_or_copies_another_version(cloud: Cloud, event: Event, cal
     assert read == copied == versions
 
 
-def test_nothing_but_the_bytes_is_taken_over(cloud: Cloud, event: Event, calls: Calls) -> None:
-    source = _file(event, "users")
-    answer = boto3.client("s3").put_object(
+def test_metadata_and_tags_of_uploads_are_not_copied(
+    cloud: Cloud, event: Event, calls: Calls
+) -> None:
+    source = _get_file(event, "users")
+    response = boto3.client("s3").put_object(
         Bucket=cloud.bucket,
         Key=source["key"],
         Body=b"users",
-        Metadata={"secret": "theirs"},
-        Tagging="owner=them",
+        Metadata={"secret": "value"},
+        Tagging="owner=uploader",
     )
-    source["version_id"] = answer["VersionId"]
+    source["version_id"] = response["VersionId"]
     calls.clear()
     _handle(event)
     assert not any("Tagging" in operation for operation, _ in calls)
@@ -187,10 +195,12 @@ def test_nothing_but_the_bytes_is_taken_over(cloud: Cloud, event: Event, calls: 
         Bucket=cloud.bucket, Key=pinned_key(DATASETS[0], event["run_id"])
     )
     assert tags["TagSet"] == []
-    assert _objects(cloud, event)["users"]["Metadata"] == {"source-version": source["version_id"]}
+    assert _get_pinned_objects(cloud, event)["users"]["Metadata"] == {
+        "source-version": source["version_id"]
+    }
 
 
-def test_pinning_again_copies_nothing_even_if_the_sources_are_gone(
+def test_repeated_call_copies_nothing_even_if_sources_are_deleted(
     cloud: Cloud, event: Event, calls: Calls
 ) -> None:
     _handle(event)
@@ -203,54 +213,56 @@ def test_pinning_again_copies_nothing_even_if_the_sources_are_gone(
     assert [operation for operation, _ in calls] == ["HeadObject"] * 4
 
 
-def test_what_is_pinned_from_elsewhere_is_replaced(cloud: Cloud, event: Event) -> None:
-    cloud.put(pinned_key(RENTALS, event["run_id"]), b"rentals")  # names no source
-    boto3.client("s3").put_object(  # cut off
+def test_pinned_objects_of_other_origin_are_replaced(cloud: Cloud, event: Event) -> None:
+    cloud.put(pinned_key(RENTALS, event["run_id"]), b"rentals")  # without source version
+    boto3.client("s3").put_object(  # truncated
         Bucket=cloud.bucket,
         Key=pinned_key(DATASETS[0], event["run_id"]),
         Body=b"use",
-        Metadata={"source-version": _file(event, "users")["version_id"]},
+        Metadata={"source-version": _get_file(event, "users")["version_id"]},
     )
     _handle(event)
-    assert _contents(cloud, event) == _as_dropped()
-    assert "source-version" in _objects(cloud, event)["rentals"]["Metadata"]
+    assert _read_pinned_contents(cloud, event) == _small_contents()
+    assert "source-version" in _get_pinned_objects(cloud, event)["rentals"]["Metadata"]
 
 
-def test_a_try_that_failed_anywhere_is_completed_by_the_next(
+def test_failed_attempt_is_completed_by_retry(
     cloud: Cloud, event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each call of a first try that finds something takes effect, and its answer is lost."""
+    """In each attempt, the response to another AWS call is lost after the call took effect."""
     for number in range(1, 13):
         event["run_id"] = f"run-{number}"
-        made: list[str] = []
+        operations: list[str] = []
 
-        def lose(operation: str, *_: Any, made: list[str] = made, number: int = number) -> None:
-            made.append(operation)
-            if len(made) == number:
+        def time_out(
+            operation: str, *_: Any, operations: list[str] = operations, number: int = number
+        ) -> None:
+            operations.append(operation)
+            if len(operations) == number:
                 raise ReadTimeoutError(endpoint_url="s3")
 
         with monkeypatch.context() as patch:
-            watch_calls(patch, lose)
+            watch_calls(patch, time_out)
             with pytest.raises(RetryableError, match="Read timeout"):
                 _handle(event)
         assert _handle(event) == {"bytes": len("usersvehicleslocationsrentals")}
-        assert _contents(cloud, event) == _as_dropped()
+        assert _read_pinned_contents(cloud, event) == _small_contents()
 
 
-def test_a_try_that_died_within_its_parts_is_completed_by_the_next(cloud: Cloud) -> None:
+def test_interrupted_multipart_upload_is_completed_by_retry(cloud: Cloud) -> None:
     large = random.Random(2).randbytes(11 * MIB)
-    event = _dropped(cloud, {**_as_dropped(), "rentals": large})
+    event = _upload_files(cloud, {**_small_contents(), "rentals": large})
     target = boto3.resource("s3").Object(cloud.bucket, pinned_key(RENTALS, event["run_id"]))
     target.initiate_multipart_upload().Part(1).upload(Body=b"x" * 5 * MIB)
     _pin_in_parts(cloud, event)
-    assert _contents(cloud, event)["rentals"] == large
+    assert _read_pinned_contents(cloud, event)["rentals"] == large
 
 
-def test_two_at_once_come_to_the_same(cloud: Cloud, event: Event) -> None:
+def test_concurrent_calls_have_same_result(cloud: Cloud, event: Event) -> None:
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(_handle, [event, event]))
-    assert answers == [{"bytes": len("usersvehicleslocationsrentals")}] * 2
-    assert _contents(cloud, event) == _as_dropped()
+        results = list(pool.map(_handle, [event, event]))
+    assert results == [{"bytes": len("usersvehicleslocationsrentals")}] * 2
+    assert _read_pinned_contents(cloud, event) == _small_contents()
 
 
 def _delete_version(cloud: Cloud, file: dict[str, Any]) -> None:
@@ -263,35 +275,35 @@ def _delete_all_versions(cloud: Cloud, file: dict[str, Any]) -> None:
     boto3.resource("s3").Bucket(cloud.bucket).object_versions.filter(Prefix=file["key"]).delete()
 
 
-@pytest.mark.parametrize("lose", [_delete_version, _delete_all_versions])
-def test_a_version_that_is_gone_is_named_and_nothing_copied(
-    cloud: Cloud, event: Event, lose: Callable[[Cloud, dict[str, Any]], None]
+@pytest.mark.parametrize("delete", [_delete_version, _delete_all_versions])
+def test_missing_version_is_named_and_nothing_is_copied(
+    cloud: Cloud, event: Event, delete: Callable[[Cloud, dict[str, Any]], None]
 ) -> None:
-    file = _file(event, "vehicles")
-    lose(cloud, file)
+    file = _get_file(event, "vehicles")
+    delete(cloud, file)
     with pytest.raises(InputMissingError) as raised:
         _handle(event)
     assert str(raised.value) == (
-        f"raw/2026-11/vehicles.csv version {file['version_id']} is missing: "
-        "it was deleted or has expired"
+        f"raw/2026-11/vehicles.csv version {file['version_id']} is missing"
+        " because it was deleted or has expired"
     )
-    assert _pinned_keys(cloud, event) == []
+    assert _list_pinned_keys(cloud, event) == []
 
 
 @pytest.mark.parametrize("size", [5 * MIB, 12 * MIB])
-def test_a_version_that_goes_while_it_is_copied(
+def test_version_deleted_during_copy_is_reported(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    event = _dropped(cloud, {**_as_dropped(), "rentals": b"x" * size})
-    file = _file(event, "rentals")
+    event = _upload_files(cloud, {**_small_contents(), "rentals": b"x" * size})
+    file = _get_file(event, "rentals")
     with monkeypatch.context() as patch:
 
-        def lose(operation: str, arguments: dict[str, Any], _: Any) -> None:
+        def delete(operation: str, arguments: dict[str, Any], _: Any) -> None:
             if operation == "HeadObject" and arguments["Key"] == file["key"]:
                 patch.undo()
                 _delete_version(cloud, file)
 
-        watch_calls(patch, lose)
+        watch_calls(patch, delete)
         with pytest.raises(InputMissingError, match="is missing"):
             _pin_in_parts(cloud, event)
     uploads = boto3.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
@@ -299,26 +311,26 @@ def test_a_version_that_goes_while_it_is_copied(
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "error", "words"),
+    ("code", "status", "error", "message"),
     [
-        ("PreconditionFailed", 412, InputMissingError, "was replaced while it was copied"),
+        ("PreconditionFailed", 412, InputMissingError, "was replaced during the copy"),
         ("InternalError", 500, ClientError, "InternalError"),
         ("AccessDenied", 403, ClientError, "AccessDenied"),
     ],
 )
 @pytest.mark.parametrize("operation", sorted(COPIES))
-def test_what_s3_refuses_is_told_in_its_kind(
+def test_errors_of_s3_are_translated(
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
     code: str,
     status: int,
     error: type[Exception],
-    words: str,
+    message: str,
 ) -> None:
-    """moto does not look at the ETag that a copy is bound to; so its refusal is made here."""
+    """moto ignores the condition on the ETag, so the test raises the error itself."""
     size = 12 * MIB if operation == "UploadPartCopy" else 5
-    event = _dropped(cloud, {**_as_dropped(), "rentals": b"x" * size})
+    event = _upload_files(cloud, {**_small_contents(), "rentals": b"x" * size})
 
     def refuse(called: str, arguments: dict[str, Any], _: Any) -> None:
         if called == operation and "rental" in arguments["Key"]:
@@ -327,59 +339,67 @@ def test_what_s3_refuses_is_told_in_its_kind(
 
     with monkeypatch.context() as patch:
         watch_calls(patch, refuse)
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=message):
             _pin_in_parts(cloud, event)
 
 
-def test_another_size_than_the_checked_one_is_refused(cloud: Cloud, event: Event) -> None:
-    file = _file(event, "rentals")
+def test_version_with_another_size_than_the_checked_file_is_rejected(
+    cloud: Cloud, event: Event
+) -> None:
+    file = _get_file(event, "rentals")
     file["size"] = 99
-    with pytest.raises(InputMissingError, match="has 7 bytes; the file that was checked had 99"):
+    with pytest.raises(
+        InputMissingError, match="has 7 bytes, but the file that was checked had 99"
+    ):
         _handle(event)
-    assert _pinned_keys(cloud, event) == []
+    assert _list_pinned_keys(cloud, event) == []
 
 
 def test_invalid_run_id_copies_nothing(cloud: Cloud, event: Event) -> None:
     with pytest.raises(InvalidEventError, match="run_id must be a valid run ID"):
         _handle({**event, "run_id": "../x"})
-    assert _pinned_keys(cloud, event) == []
+    assert _list_pinned_keys(cloud, event) == []
 
 
 def test_duplicate_dataset_copies_nothing(cloud: Cloud, event: Event) -> None:
     event["files"].append(event["files"][0])
     with pytest.raises(InvalidEventError, match="the field files must contain one file for each"):
         _handle(event)
-    assert _pinned_keys(cloud, event) == []
+    assert _list_pinned_keys(cloud, event) == []
 
 
-def test_a_missing_setting_is_named(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_missing_setting(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BUCKET")
     with pytest.raises(SettingsError, match="PinInputsSettings: BUCKET is not set"):
         _handle(event)
 
 
-def test_the_client_has_a_connection_for_each_part(cloud: Cloud) -> None:  # noqa: ARG001
+def test_client_has_a_connection_for_each_concurrent_part(cloud: Cloud) -> None:  # noqa: ARG001
     config: Any = AwsClients().s3.meta.config
     assert config.max_pool_connections >= len(DATASETS) * CopySizes().parts_at_once
 
 
 @pytest.mark.parametrize("size", [5, 5 * 1024**3, 640 * 10**9, 640 * 1024**3, 5 * 1024**4])
-def test_ten_thousand_parts_are_enough(size: int) -> None:
-    config = CopySizes().config(size)
+def test_parts_stay_within_limits_of_s3(size: int) -> None:
+    config = CopySizes().transfer_config(size)
     assert -(-size // config.multipart_chunksize) <= 10_000
     assert 64 * MIB <= config.multipart_chunksize <= 5 * 1024**3
-    assert config.multipart_threshold <= 5 * 10**9  # beyond, S3 takes no single copy
+    assert config.multipart_threshold <= 5 * 10**9  # S3 copies at most 5 GB in one request
 
 
-def test_every_line_of_the_log_names_run_and_batch(event: Event) -> None:
-    written = io.StringIO()
-    (stream,) = [h for h in logger.handlers if isinstance(h, logging.StreamHandler)]
-    before = stream.setStream(written)
+def test_log_lines_contain_run_and_batch(event: Event) -> None:
+    log = io.StringIO()
+    (stream,) = [
+        log_handler
+        for log_handler in logger.handlers
+        if isinstance(log_handler, logging.StreamHandler)
+    ]
+    original_stream = stream.setStream(log)
     try:
         _handle(event)
     finally:
-        stream.setStream(before)
-    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+        stream.setStream(original_stream)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["message"] for line in lines] == ["Pinned 29 bytes"]
     assert {(line["run_id"], line["batch"]) for line in lines} == {
         (event["run_id"], event["batch"])

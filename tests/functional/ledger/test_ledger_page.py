@@ -1,4 +1,4 @@
-"""The examples in docs/ledger.md have the keys and attributes of real items."""
+"""Tests that the examples in docs/ledger.md have the keys and attributes of real items."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", PAGE.r
 DATASET_ATTRIBUTES = r"^(users|vehicles|locations|rentals)(?=$|_)"
 
 
-def _kind(item: dict[str, Any]) -> str:
+def _get_key_prefix(item: dict[str, Any]) -> str:
     return re.split("[/#]", item["id"])[0]
 
 
-def _attributes(item: dict[str, Any]) -> set[str]:
+def _list_attributes(item: dict[str, Any]) -> set[str]:
     return {re.sub(DATASET_ATTRIBUTES, "<dataset>", name) for name in item}
 
 
 @pytest.fixture
 def items(cloud: Cloud) -> list[dict[str, Any]]:
-    """Items after an upload, a rejected upload, an aborted run, and without a subscriber."""
+    """The items after a valid upload, a rejected upload, and an aborted run, without subscriber."""
     for number, file in enumerate(("users.csv", "rental_transactions.csv")):
         content = VALID_FILES[file] if file == "users.csv" else b"x"
         key = f"raw/2026-11/{file}"
@@ -47,11 +47,11 @@ def items(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def test_examples_show_every_attribute(items: list[dict[str, Any]]) -> None:
-    examples = {_kind(example): _attributes(example) for example in EXAMPLES}
-    assert set(examples) == {"batch", "run", "pointer", "subscription", "mail"}
+    examples = {_get_key_prefix(example): _list_attributes(example) for example in EXAMPLES}
+    assert set(examples) == {"batch", "run", "pointer", "subscription", "notification"}
     assert examples["pointer"] == {"id", *(field.name for field in fields(Pointer))}
-    kinds = set()
+    prefixes = set()
     for item in items:
-        kinds.add(_kind(item))
-        assert _attributes(item) <= examples[_kind(item)], item["id"]
-    assert kinds == {"batch", "run", "subscription", "mail"}
+        prefixes.add(_get_key_prefix(item))
+        assert _list_attributes(item) <= examples[_get_key_prefix(item)], item["id"]
+    assert prefixes == {"batch", "run", "subscription", "notification"}
