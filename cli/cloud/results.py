@@ -25,9 +25,9 @@ from contract.layout import CLUSTER_LOGS_PREFIX, TRANSFORMATION_JOB, job_report_
 from local.cloud import Cloud
 from local.mailbox import Email, read_emails
 from pipeline.aws.athena import QueryResult, QueryRunner
-from pipeline.aws.executions import from_description
-from pipeline.publication.catalog import question_queries
-from pipeline.recovery.failures import failure_from_execution
+from pipeline.aws.executions import parse_execution
+from pipeline.publication.catalog import build_question_queries
+from pipeline.recovery.failures import get_failure
 
 _EMAIL_TIMEOUT = 30.0  # seconds; the email about an aborted execution arrives a little later
 _QUERY_TIMEOUT_MS = 300_000
@@ -46,7 +46,7 @@ def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console:
         run_id: The run ID.
         console: Where to print.
     """
-    queries = question_queries(run_id)
+    queries = build_question_queries(run_id)
     runner = QueryRunner(
         cloud.client("athena"),
         outputs["DatabaseName"],
@@ -116,7 +116,7 @@ def show_failure(
         emails: Emails about the run.
         console: Where to print.
     """
-    failure = failure_from_execution(from_description(execution))
+    failure = get_failure(parse_execution(execution))
     state = f" in state {failure.state}" if failure.state else ""
     console.print(
         f"Run {execution['name']} ended with status {execution['status']}{state}:"

@@ -1,4 +1,4 @@
-"""The processes of this machine."""
+"""Processes of the machine that runs the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wait for other processes."""
+"""Waiting for conditions that other processes fulfill."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ _INTERVAL = 0.1  # seconds
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 60.0) -> bool:
-    """Return whether the condition becomes true within `timeout` seconds."""
+    """Wait until a condition is true.
+
+    Args:
+        condition: The condition.
+        timeout: Maximum time to wait in seconds.
+
+    Returns:
+        Whether the condition became true in time.
+    """
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

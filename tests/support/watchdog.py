@@ -1,4 +1,4 @@
-"""Rounds of the watchdog, and the runs' items of the ledger that it looks at."""
+"""Sweeps of the watchdog, and the items of runs in the ledger."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ LONG_AGO = "2026-11-01T08:00:00.000000Z"
 
 
 def run_watchdog(event: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One round, by the clock or for an event; its answer."""
-    found: Any = handler(event or load_event("schedule"), Context())
-    return dict(found)
+    """Run a sweep for an event, by default a scheduled event, and return its result."""
+    result: Any = handler(event or load_event("schedule"), Context())
+    return dict(result)
 
 
-def run_item(cloud: Cloud, run_id: str) -> dict[str, Any]:
-    """What the ledger holds of a run."""
-    item = boto3.resource("dynamodb").Table(cloud.table).get_item(Key={"id": f"run/{run_id}"})
-    return item.get("Item", {})
+def get_run_item(cloud: Cloud, run_id: str) -> dict[str, Any]:
+    """Return the item of a run. It is empty if there is none."""
+    response = boto3.resource("dynamodb").Table(cloud.table).get_item(Key={"id": f"run/{run_id}"})
+    return response.get("Item", {})
 
 
 def put_run_item(cloud: Cloud, run_id: str, status: str = "RUNNING") -> None:
-    """Note a run as the state machine does."""
+    """Record a run as the state machine does."""
     boto3.resource("dynamodb").Table(cloud.table).put_item(
         Item={"id": f"run/{run_id}", "status": status, "batch": BATCH, "claimed_at": LONG_AGO}
     )

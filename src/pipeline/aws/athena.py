@@ -1,4 +1,4 @@
-"""Queries through Athena: each started once, waited for, retried where that helps, read whole."""
+"""Queries in Athena: each is started once, and retried after temporary failures."""
 
 from __future__ import annotations
 
@@ -29,18 +29,24 @@ if TYPE_CHECKING:
     from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
 
 _ATTEMPTS = 4
-# What the rest of the function's work and the pause between two attempts need.
-_MARGIN_SECONDS = 20
-_GOING_ON = {"QUEUED", "RUNNING"}
-# Another run replaced the same view at the same time: the catalogue's words for it, which Athena
-# does not call retryable. The view's text is the same, so the next attempt ends it well.
-_MET_ANOTHER = ("ConcurrentModification", "modified concurrently", "AlreadyExists")
-_NUMBERS = {"tinyint", "smallint", "integer", "bigint", "decimal", "double", "float", "real"}
+# Time for the rest of the function, and for the wait between two attempts.
+_RESERVED_SECONDS = 20
+_UNFINISHED_STATES = {"QUEUED", "RUNNING"}
+# Messages of the Glue Data Catalog when another run replaced the same view at the same time. Athena
+# does not mark these failures as retryable. Both runs write the same view, so a retry succeeds.
+_CONFLICT_MESSAGES = ("ConcurrentModification", "modified concurrently", "AlreadyExists")
+_NUMERIC_TYPES = {"tinyint", "smallint", "integer", "bigint", "decimal", "double", "float", "real"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """SQL with a name; `parameters` are the texts that its question marks stand for, in order."""
+    """A named query.
+
+    Attributes:
+        name: Name of the query, for error messages.
+        text: SQL in Athena's dialect.
+        parameters: Text values of the question marks in the SQL, in order.
+    """
 
     name: str
     text: str
@@ -49,26 +55,32 @@ class Query:
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """A column of an answer; `type` in Athena's words, such as `decimal`."""
+    """A column of a query result: its name, and its type in Athena, such as `decimal`."""
 
     name: str
     type: str
 
     @property
     def is_number(self) -> bool:
-        return self.type in _NUMBERS
+        """Whether the values of the column are numbers."""
+        return self.type in _NUMERIC_TYPES
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What a query found: values as Athena writes them, null as None, no number rounded."""
+    """The result of a query.
+
+    Attributes:
+        columns: The columns.
+        rows: The values of each row as Athena formats them: numbers are exact, and null is None.
+    """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[str | None, ...], ...]
 
     @property
     def records(self) -> list[dict[str, str | None]]:
-        """The rows, each by the columns' names."""
+        """The rows as dictionaries by column name."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
@@ -93,7 +105,7 @@ class QueryRunner:
 
         Args:
             athena: The client of Athena.
-            database: Name of the database that the queries read.
+            database: Name of the database that the queries use.
             workgroup: Name of the workgroup that runs the queries.
             run_id: ID of the run that the queries belong to.
             remaining_ms: Returns the remaining time of the function in milliseconds.
@@ -103,31 +115,53 @@ class QueryRunner:
         self._workgroup = workgroup
         self._run_id = run_id
         self._remaining_ms = remaining_ms
-        self._started: dict[str, str] = {}
+        self._execution_ids: dict[str, str] = {}  # by client request token
 
     def fetch(self, queries: Sequence[Query]) -> list[QueryResult]:
-        """Run the queries as `run` does, and read each one's whole answer."""
-        found = zip(queries, self.run(queries), strict=True)
-        return [self._answer(query, execution_id) for query, execution_id in found]
+        """Run queries in parallel and return their results.
+
+        Args:
+            queries: The queries to run.
+
+        Returns:
+            The complete result of each query.
+
+        Raises:
+            QueryFailedError: A query failed or was canceled.
+            RetryableError: A query is still running, and the function is about to time out.
+        """
+        execution_ids = self.run(queries)
+        return [
+            self._read_result(query, execution_id)
+            for query, execution_id in zip(queries, execution_ids, strict=True)
+        ]
 
     def run(self, queries: Sequence[Query]) -> list[str]:
-        """Run the queries side by side; the ids of their executions, which all succeeded.
+        """Run queries in parallel until all have succeeded.
 
-        QueryFailedError with Athena's reason; RetryableError when the time is nearly over.
+        Args:
+            queries: The queries to run.
+
+        Returns:
+            The ID of the successful execution of each query.
+
+        Raises:
+            QueryFailedError: A query failed or was canceled.
+            RetryableError: A query is still running, and the function is about to time out.
         """
         for query in queries:
             self._start(query, 1)
-        return [self._success(query) for query in queries]
+        return [self._wait_for_success(query) for query in queries]
 
-    def _success(self, query: Query) -> str:
-        numbers = itertools.count(1)
-        attempts = Retrying(
-            retry=retry_if_result(lambda ended: _may_pass(ended[1])),
+    def _wait_for_success(self, query: Query) -> str:
+        attempt_numbers = itertools.count(1)
+        retrying = Retrying(
+            retry=retry_if_result(lambda result: _is_retryable(result[1])),
             wait=wait_exponential_jitter(multiplier=1, max=5),
             stop=stop_after_attempt(_ATTEMPTS),
-            retry_error_callback=_last_result,
+            retry_error_callback=_get_last_result,
         )
-        execution_id, status = attempts(lambda: self._attempt(query, next(numbers)))
+        execution_id, status = retrying(lambda: self._run_attempt(query, next(attempt_numbers)))
         if status["State"] != "SUCCEEDED":
             reason = status.get("StateChangeReason", "no reason was given")
             raise QueryFailedError(
@@ -135,24 +169,24 @@ class QueryRunner:
             )
         return execution_id
 
-    def _attempt(self, query: Query, number: int) -> tuple[str, QueryExecutionStatusTypeDef]:
-        execution_id = self._start(query, number)
-        polls = Retrying(
-            retry=retry_if_result(lambda status: status["State"] in _GOING_ON),
+    def _run_attempt(self, query: Query, attempt: int) -> tuple[str, QueryExecutionStatusTypeDef]:
+        execution_id = self._start(query, attempt)
+        polling = Retrying(
+            retry=retry_if_result(lambda status: status["State"] in _UNFINISHED_STATES),
             wait=wait_exponential(multiplier=0.2, max=5) + wait_random(0, 0.2),
-            stop=self._has_no_time_for,
-            retry_error_callback=_last_result,
+            stop=self._is_out_of_time,
+            retry_error_callback=_get_last_result,
         )
-        status = polls(lambda: self._status(query, execution_id))
-        if status["State"] in _GOING_ON:
+        status = polling(lambda: self._get_status(query, execution_id))
+        if status["State"] in _UNFINISHED_STATES:
             raise RetryableError(
-                f"query {query.name} ({execution_id}) is still {status['State']} and the"
-                " function's time is nearly over"
+                f"query {query.name} ({execution_id}) is still {status['State']}, and the function"
+                " is about to time out"
             )
         return execution_id, status
 
-    def _has_no_time_for(self, state: RetryCallState) -> bool:
-        return self._remaining_ms() / 1000 - state.upcoming_sleep < _MARGIN_SECONDS
+    def _is_out_of_time(self, state: RetryCallState) -> bool:
+        return self._remaining_ms() / 1000 - state.upcoming_sleep < _RESERVED_SECONDS
 
     def _start(self, query: Query, attempt: int) -> str:
         request: dict[str, Any] = {
@@ -161,23 +195,22 @@ class QueryRunner:
             "WorkGroup": self._workgroup,
         }
         if query.parameters:
-            # Athena puts them into the SQL as they stand, so a text brings its own quotes.
-            request["ExecutionParameters"] = [_quoted(text) for text in query.parameters]
+            # Athena inserts them into the SQL unchanged, so a text needs quotes.
+            request["ExecutionParameters"] = [_quote(text) for text in query.parameters]
         identity = json.dumps([self._run_id, query.name, request, attempt], sort_keys=True)
         token = hashlib.sha256(identity.encode()).hexdigest()
-        if token not in self._started:
+        if token not in self._execution_ids:
             with _translated_errors(query):
-                started = self._athena.start_query_execution(ClientRequestToken=token, **request)
-            self._started[token] = started["QueryExecutionId"]
-        return self._started[token]
+                response = self._athena.start_query_execution(ClientRequestToken=token, **request)
+            self._execution_ids[token] = response["QueryExecutionId"]
+        return self._execution_ids[token]
 
-    def _status(self, query: Query, execution_id: str) -> QueryExecutionStatusTypeDef:
+    def _get_status(self, query: Query, execution_id: str) -> QueryExecutionStatusTypeDef:
         with _translated_errors(query):
-            found = self._athena.get_query_execution(QueryExecutionId=execution_id)
-        return found["QueryExecution"]["Status"]
+            response = self._athena.get_query_execution(QueryExecutionId=execution_id)
+        return response["QueryExecution"]["Status"]
 
-    def _answer(self, query: Query, execution_id: str) -> QueryResult:
-        """All pages of a result; its first row repeats the columns' names."""
+    def _read_result(self, query: Query, execution_id: str) -> QueryResult:
         columns: tuple[ResultColumn, ...] = ()
         rows: list[tuple[str | None, ...]] = []
         paginator = self._athena.get_paginator("get_query_results")
@@ -192,29 +225,29 @@ class QueryRunner:
                     tuple(value.get("VarCharValue") for value in row["Data"])
                     for row in result["Rows"]
                 ]
-        return QueryResult(columns, tuple(rows[1:]))
+        return QueryResult(columns, tuple(rows[1:]))  # the first row contains the column names
 
 
-def _may_pass(status: QueryExecutionStatusTypeDef) -> bool:
+def _is_retryable(status: QueryExecutionStatusTypeDef) -> bool:
     if status["State"] != "FAILED":
         return False
     reason = status.get("StateChangeReason", "")
     return status.get("AthenaError", {}).get("Retryable", False) or any(
-        words in reason for words in _MET_ANOTHER
+        message in reason for message in _CONFLICT_MESSAGES
     )
 
 
-def _last_result(state: RetryCallState) -> Any:
+def _get_last_result(state: RetryCallState) -> Any:
     return state.outcome.result() if state.outcome else None
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
 def _translated_errors(query: Query) -> Iterator[None]:
-    """What Athena's API refuses, as an error of ours."""
+    """Raise QueryFailedError for a request that Athena rejects as invalid. Other errors pass."""
     try:
         yield
     except ClientError as error:

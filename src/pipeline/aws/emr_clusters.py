@@ -1,4 +1,4 @@
-"""EMR clusters: which are up, whose they are, and their end."""
+"""EMR clusters: list, describe, and terminate them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from types_boto3_emr import EMRClient
     from types_boto3_emr.literals import ClusterStateType
 
-# Each of these costs money, and would go on doing so.
-_UP: tuple[ClusterStateType, ...] = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
-# Why a cluster ended that did nothing wrong itself.
-_ENDED_BY_US = {"USER_REQUEST", "ALL_STEPS_COMPLETED"}
+# A cluster in one of these states costs money until it is terminated.
+_ACTIVE_STATES: tuple[ClusterStateType, ...] = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
+# Codes of a cluster that ended without an error of its own.
+_REGULAR_END_CODES = {"USER_REQUEST", "ALL_STEPS_COMPLETED"}
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster now; `reason_code` and `reason` say why it is in its state, empty if nothing.
+    """A cluster and its state.
 
-    `created_at` is ISO 8601 in UTC.
+    Attributes:
+        cluster_id: ID of the cluster.
+        state: State of the cluster, such as `RUNNING`.
+        tags: The tags by key.
+        reason_code: Code of the reason for the state. Empty if there is none.
+        reason: Text of the reason for the state. Empty if there is none.
+        created_at: Time of the creation, ISO 8601 in UTC.
     """
 
     cluster_id: str
@@ -35,18 +41,19 @@ class Cluster:
 
     @property
     def is_active(self) -> bool:
-        return self.state in _UP
+        """Whether the cluster is starting or running."""
+        return self.state in _ACTIVE_STATES
 
     @property
     def failure_reason(self) -> str:
-        """Why the cluster failed by itself, such as no capacity; empty if it did not."""
-        failed = self.reason_code and self.reason_code not in _ENDED_BY_US
-        return f"{self.reason_code}: {self.reason}" if failed else ""
+        """Why the cluster itself failed, such as missing capacity. Empty if it did not fail."""
+        has_failed = self.reason_code and self.reason_code not in _REGULAR_END_CODES
+        return f"{self.reason_code}: {self.reason}" if has_failed else ""
 
 
 def list_active_clusters(emr: EMRClient) -> Iterator[str]:
     """Yield the IDs of the account's clusters that are starting or running, of any owner."""
-    for page in emr.get_paginator("list_clusters").paginate(ClusterStates=_UP):
+    for page in emr.get_paginator("list_clusters").paginate(ClusterStates=_ACTIVE_STATES):
         yield from (cluster["Id"] for cluster in page["Clusters"])
 
 

@@ -1,4 +1,4 @@
-"""The steps of a cluster that did not come to their end, and what their jobs said last."""
+"""The steps of a cluster that did not complete, and the last lines of their logs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,25 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _NOT_COMPLETED: tuple[StepStateType, ...] = ("FAILED", "CANCELLED", "INTERRUPTED")
-_LINES = 3
-_LONGEST_LINE = 2_000
-# A job's log is some megabytes; compressed, text shrinks to a tenth or less.
-_LARGEST_LOG = 20_000_000
+_TAIL_LINES = 3
+_MAX_LINE_LENGTH = 2_000
+# Bytes of a compressed log. A job writes a few megabytes, which compress to a tenth or less.
+_MAX_LOG_SIZE = 20_000_000
 _EXIT_LINE = re.compile(r"Command exiting with ret '(\d+)'")
 
 
 @dataclass(frozen=True)
 class FailedStep:
-    """A step in its last state, with EMR's FailureDetails (empty where EMR gives none)."""
+    """A step that failed or was canceled.
+
+    Attributes:
+        cluster_id: ID of the cluster.
+        step_id: ID of the step.
+        name: Name of the step, which is the name of its job.
+        state: Final state of the step.
+        reason: Reason in EMR's `FailureDetails`. Empty if there is none.
+        message: Message in EMR's `FailureDetails`. Empty if there is none.
+    """
 
     cluster_id: str
     step_id: str
@@ -41,88 +50,102 @@ class FailedStep:
     message: str
 
     @property
-    def log_folder(self) -> str:
-        """Where EMR puts what the step's job wrote, below the bucket."""
+    def logs_prefix(self) -> str:
+        """Prefix of the step's logs in the data bucket, with a slash at the end."""
         return f"{step_logs_prefix(self.cluster_id, self.step_id)}/"
 
 
 @dataclass(frozen=True)
 class LogTail:
-    """The last lines that our job itself wrote, and what it exited with; null if not told."""
+    """The end of a step's log.
+
+    Attributes:
+        lines: The last lines that the job itself wrote.
+        exit_code: Exit code of the job. None if the log does not contain it.
+    """
 
     lines: tuple[str, ...]
     exit_code: int | None
 
     @property
     def is_input_error(self) -> bool:
-        """Whether the job found something in its input to mend, which its last line says."""
+        """Whether the job reported a problem with its input, which the last line describes."""
         return self.exit_code == EXIT_INVALID_INPUT
 
 
 def list_failed_steps(emr: EMRClient, cluster_id: str) -> list[FailedStep]:
-    """Return the steps that failed or were canceled; the failed steps come first."""
+    """Return the steps that failed or were canceled. The failed steps come first."""
     pages = emr.get_paginator("list_steps").paginate(
         ClusterId=cluster_id, StepStates=_NOT_COMPLETED
     )
     steps = []
-    for listed in (step for page in pages for step in page["Steps"]):
-        details = listed["Status"].get("FailureDetails", {})
+    for step in (step for page in pages for step in page["Steps"]):
+        details = step["Status"].get("FailureDetails", {})
         steps.append(
             FailedStep(
                 cluster_id=cluster_id,
-                step_id=listed["Id"],
-                name=listed["Name"],
-                state=listed["Status"]["State"],
+                step_id=step["Id"],
+                name=step["Name"],
+                state=step["Status"]["State"],
                 reason=truncate(details.get("Reason") or ""),
                 message=truncate(details.get("Message") or ""),
             )
         )
-    return sorted(steps, key=lambda step: (step.state != "FAILED", step.name))
+    return sorted(steps, key=lambda failed: (failed.state != "FAILED", failed.name))
 
 
 def read_log_tail(s3: S3Client, bucket: str, step: FailedStep) -> LogTail | None:
-    """What the step's job said last; null while EMR has not yet put its logs into the bucket.
+    """Return the last lines that the job of a step wrote to its log.
 
-    In client mode Spark passes all that the job's Python says on to its own stdout, stderr too;
-    command-runner tells the exit code on stderr. So both are read.
+    Reads stdout and stderr. In client mode, Spark writes stdout and stderr of the job's Python
+    process to its own stdout, and EMR's command runner writes the exit code to stderr.
 
-    Only lines that our program wrote under its own name, which hold no data of the input; the rest
-    of the log is Spark's and may quote rows. A log that is too large is not read.
+    Contains only lines that begin with the name of the job, because these contain no input data.
+    The other lines are Spark's and may quote rows.
+
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        step: The step.
+
+    Returns:
+        The end of the log, or None if EMR has not stored the log yet. The result contains no lines
+        if the log is too large to be read.
     """
-    stdout, stderr = (_read(s3, bucket, step, name) for name in ("stdout.gz", "stderr.gz"))
+    stdout, stderr = (_read_log(s3, bucket, step, name) for name in ("stdout.gz", "stderr.gz"))
     if stderr is None:
         return None
     lines = (*(stdout.lines if stdout else ()), *stderr.lines)
-    return LogTail(lines[-_LINES:], stderr.exit_code)
+    return LogTail(lines[-_TAIL_LINES:], stderr.exit_code)
 
 
-def _read(s3: S3Client, bucket: str, step: FailedStep, name: str) -> LogTail | None:
+def _read_log(s3: S3Client, bucket: str, step: FailedStep, name: str) -> LogTail | None:
     try:
-        answer = s3.get_object(Bucket=bucket, Key=f"{step.log_folder}{name}")
+        response = s3.get_object(Bucket=bucket, Key=f"{step.logs_prefix}{name}")
     except ClientError as error:
         if error_code(error) == "NoSuchKey":
             return None
         raise
-    with answer["Body"] as body:
-        if answer["ContentLength"] > _LARGEST_LOG:
+    with response["Body"] as body:
+        if response["ContentLength"] > _MAX_LOG_SIZE:
             return LogTail((), None)
-        # The stream has the one method that GzipFile calls.
-        return _own_words(cast("IO[bytes]", body), step.name)
+        # GzipFile calls only `read`, which the stream has.
+        return _parse_log(cast("IO[bytes]", body), step.name)
 
 
-def _own_words(log: IO[bytes], program: str) -> LogTail:
-    # "2026-11-23 19:00:31,123 kpis: words", or without the time for arguments that are unusable.
-    ours = re.compile(rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} )?{re.escape(program)}: (.+)")
-    lines: deque[str] = deque(maxlen=_LINES)
+def _parse_log(log: IO[bytes], job: str) -> LogTail:
+    # "2026-11-23 19:00:31,123 kpis: message". Errors about the arguments have no time.
+    job_line = re.compile(rf"(?:\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} )?{re.escape(job)}: (.+)")
+    lines: deque[str] = deque(maxlen=_TAIL_LINES)
     exit_code = None
     with gzip.GzipFile(fileobj=log) as text:
         try:
-            while line := text.readline(_LONGEST_LINE):
-                written = line.decode("utf-8", "replace").rstrip()
-                if found := ours.fullmatch(written):
-                    lines.append(truncate(found[1]))
-                elif ended := _EXIT_LINE.fullmatch(written):
-                    exit_code = int(ended[1])
+            while content := text.readline(_MAX_LINE_LENGTH):
+                line = content.decode("utf-8", "replace").rstrip()
+                if match := job_line.fullmatch(line):
+                    lines.append(truncate(match[1]))
+                elif match := _EXIT_LINE.fullmatch(line):
+                    exit_code = int(match[1])
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            pass  # broken off: what came before it counts
+            pass  # The log is incomplete or damaged: keep the lines before the damage.
     return LogTail(tuple(lines), exit_code)

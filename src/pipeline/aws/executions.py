@@ -1,4 +1,4 @@
-"""Executions of the state machine, as DescribeExecution and its status-change events show them."""
+"""Executions of the state machine, from `DescribeExecution` and from status-change events."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from pipeline.aws.clients import error_code
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
-# What is not here may go on: RUNNING, and PENDING_REDRIVE.
-_ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+# The other states, RUNNING and PENDING_REDRIVE, may continue.
+_FINAL_STATES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution; `run_id` is its name. `input` and `output` are empty where nobody tells them.
+    """An execution of the state machine.
 
-    `error` and `cause` are what the Fail state said, or whoever stopped it; empty if nothing.
+    Attributes:
+        arn: ARN of the execution.
+        run_id: ID of the run, which is the name of the execution.
+        status: Status of the execution, such as `RUNNING`.
+        error: Error name of the Fail state or of StopExecution. Empty if there is none.
+        cause: Cause of the Fail state or of StopExecution. Empty if there is none.
+        input: Input of the execution. Empty if unknown.
+        output: Output of the execution. Empty if there is none.
     """
 
     arn: str
@@ -35,24 +42,30 @@ class Execution:
 
     @property
     def has_ended(self) -> bool:
-        return self.status in _ENDED
+        """Whether the execution is in a final state."""
+        return self.status in _FINAL_STATES
 
 
-def from_description(description: Mapping[str, Any]) -> Execution:
-    """The execution of a DescribeExecution answer or an event's `detail`, which are alike."""
+def parse_execution(description: Mapping[str, Any]) -> Execution:
+    """Return the execution of a description.
+
+    Args:
+        description: Response of `DescribeExecution`, or `detail` of a status-change event, which
+            has the same fields.
+    """
     return Execution(
         arn=description["executionArn"],
         run_id=description["name"],
         status=description["status"],
         error=description.get("error") or "",
         cause=description.get("cause") or "",
-        input=_object(description.get("input")),
-        output=_object(description.get("output")),
+        input=_parse_object(description.get("input")),
+        output=_parse_object(description.get("output")),
     )
 
 
-def _object(text: str | None) -> Mapping[str, Any]:
-    """A JSON object; empty for none, and for an input of another form that somebody started."""
+def _parse_object(text: str | None) -> Mapping[str, Any]:
+    """Return a JSON object. It is empty for any other input, which a manual start may have."""
     try:
         content = json.loads(text or "{}")
     except ValueError:
@@ -60,8 +73,8 @@ def _object(text: str | None) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def execution_arn(state_machine_arn: str, run_id: str) -> str:
-    """The ARN of a run's execution."""
+def build_execution_arn(state_machine_arn: str, run_id: str) -> str:
+    """Return the ARN of the execution of a run."""
     return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
@@ -73,15 +86,15 @@ def find_execution(stepfunctions: SFNClient, arn: str) -> Execution | None:
         they end.
     """
     try:
-        return from_description(stepfunctions.describe_execution(executionArn=arn))
+        return parse_execution(stepfunctions.describe_execution(executionArn=arn))
     except ClientError as error:
         if error_code(error) == "ExecutionDoesNotExist":
             return None
         raise
 
 
-def console_link(arn: str) -> str:
-    """Where a browser shows the execution."""
+def build_console_url(arn: str) -> str:
+    """Return the URL of an execution in the AWS Management Console."""
     region = arn.split(":")[3]
     return (
         f"https://{region}.console.aws.amazon.com/states/home?region={region}"

@@ -1,1 +1,1 @@
-"""Emails through SNS: what is sent, once for each cause."""
+"""Emails through SNS, each sent once for its event."""

@@ -32,19 +32,19 @@ _WAIT_FOR_OTHER_SECONDS = 20
 
 @dataclass(frozen=True)
 class Email:
-    """Subject and body of an email."""
+    """An email: its subject, and its body in plain text."""
 
     subject: str
     body: str
 
     @property
     def sns_subject(self) -> str:
-        """The subject as SNS accepts it: ASCII without accents, and not too long."""
+        """The subject as SNS accepts it: printable ASCII without accents, and not too long."""
         text = unicodedata.normalize("NFKD", " ".join(self.subject.split()))
-        letters = (letter for letter in text if not unicodedata.combining(letter))  # a for ä
-        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in letters)
-        fits = len(plain) <= _MAX_SUBJECT_LENGTH
-        return plain if fits else f"{plain[: _MAX_SUBJECT_LENGTH - 3]}..."
+        without_accents = (c for c in text if not unicodedata.combining(c))
+        subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in without_accents)
+        is_short = len(subject) <= _MAX_SUBJECT_LENGTH
+        return subject if is_short else f"{subject[: _MAX_SUBJECT_LENGTH - 3]}..."
 
 
 class EmailSender:
@@ -70,8 +70,8 @@ class EmailSender:
             topic_arn: ARN of the topic.
             ledger: The table that records the notifications.
             retention: Time for which a notification stays recorded.
-            context: The context of the invocation. With it, another invocation can tell when one
-                that crashed has run out of time.
+            context: The context of the invocation. The time of its timeout is recorded, so that
+                another invocation can send the email if this one crashes.
         """
         self._sns = sns
         self._topic_arn = topic_arn
@@ -100,7 +100,7 @@ class EmailSender:
         """
         was_sent = False
 
-        def send(notification_key: str) -> None:  # noqa: ARG001 - the value that is recorded
+        def send(notification_key: str) -> None:  # noqa: ARG001 - the idempotency key
             nonlocal was_sent
             self._sns.publish(
                 TopicArn=self._topic_arn, Subject=email.sns_subject, Message=email.body

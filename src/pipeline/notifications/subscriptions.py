@@ -1,4 +1,4 @@
-"""Whether anybody receives the emails."""
+"""Whether the topic has a confirmed subscription, so that someone receives the emails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def has_confirmed_subscription(sns: SNSClient, topic_arn: str) -> bool:
     """Return whether the topic has a confirmed subscription.
 
-    Other subscriptions have a text such as `PendingConfirmation` in place of an ARN.
+    A subscription that is not confirmed has a text such as `PendingConfirmation` as its ARN.
     """
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     return any(
@@ -25,13 +25,17 @@ def has_confirmed_subscription(sns: SNSClient, topic_arn: str) -> bool:
 
 
 class SubscriptionLedger:
-    """The ledger's item about a missing subscription, so that it is reported once."""
+    """The item about a missing subscription. It ensures that the problem is logged once."""
 
     def __init__(self, table: LedgerTable) -> None:
         self._table = table
 
     def record_missing(self, now: str) -> bool:
-        """Record that no subscription is confirmed, and return whether this is new."""
+        """Record that no subscription is confirmed.
+
+        Returns:
+            Whether the item has changed.
+        """
         return self._table.update(
             SUBSCRIPTION,
             "SET missing_since = :now",

@@ -1,28 +1,33 @@
-"""Tables in plain text, for mails."""
+"""Tables in plain text, for emails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LONGEST_CELL = 48
+_MAX_CELL_LENGTH = 48
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column's heading; numbers stand to the right."""
+    """The heading of a column, and whether its values are numbers, which are right-aligned."""
 
     heading: str
     is_number: bool = False
 
 
-def text_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]]) -> str:
-    """The rows as aligned lines below their headings; headings that are all empty are left out."""
+def format_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as aligned lines of text.
+
+    Args:
+        columns: The columns. The line of headings is omitted if all headings are empty.
+        rows: The values of each row, in the order of the columns.
+    """
     headings = [column.heading for column in columns]
-    lines = [[_cell(value) for value in row] for row in rows]
+    lines = [[_format_cell(value) for value in row] for row in rows]
     if any(headings):
         lines.insert(0, headings)
-    widths = [max((len(line[place]) for line in lines), default=0) for place in range(len(columns))]
+    widths = [max((len(line[index]) for line in lines), default=0) for index in range(len(columns))]
     return "\n".join(
         "  ".join(
             value.rjust(width) if column.is_number else value.ljust(width)
@@ -32,7 +37,7 @@ def text_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]]) ->
     )
 
 
-def _cell(value: str) -> str:
-    """One line of a length that a phone can show: names come from files and may be anything."""
-    plain = " ".join(value.split())
-    return plain if len(plain) <= _LONGEST_CELL else plain[: _LONGEST_CELL - 3] + "..."
+def _format_cell(value: str) -> str:
+    """Return a value in one line that fits a phone: names in the input can have any length."""
+    line = " ".join(value.split())
+    return line if len(line) <= _MAX_CELL_LENGTH else line[: _MAX_CELL_LENGTH - 3] + "..."

@@ -1,1 +1,1 @@
-"""What happens when a run fails, stalls, or is forgotten."""
+"""Recovery: reports failed runs, and completes what was interrupted or forgotten."""

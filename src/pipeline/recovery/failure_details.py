@@ -1,4 +1,4 @@
-"""What can be found out about a failed run: its cluster, its failed steps, and their logs."""
+"""Details of a failed run: its cluster, its failed steps, and their logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.aws.clients import AwsClients, error_code
 from pipeline.aws.emr_clusters import Cluster, describe_cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail, list_failed_steps, read_log_tail
 from pipeline.errors import InvalidPointerError
-from pipeline.publication.pointer import published_run_id
+from pipeline.publication.pointer import read_published_run_id
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -24,14 +24,14 @@ _POLL_SECONDS = 10
 
 @dataclass
 class FailureDetails:
-    """What was found out about a failed run.
+    """The details of a failed run that could be read.
 
     Attributes:
-        cluster: The cluster of the run.
+        cluster: The cluster of the run. None if there is none or it could not be read.
         steps: The steps that failed or were canceled.
         log_tails: The end of each available log, by step ID.
-        incomplete_logs: The steps whose log may appear or grow in a while.
-        gaps: Sentences about what could not be read.
+        incomplete_logs: The failed steps whose log is not complete yet.
+        gaps: A sentence for each detail that could not be read.
     """
 
     cluster: Cluster | None = None
@@ -47,10 +47,10 @@ class FailureDetails:
 
     @contextmanager
     def record_gap(self, subject: str) -> Iterator[None]:
-        """Continue after an error of AWS: the email is more important than its details.
+        """Record an AWS error as a gap and continue: the email is more important than its details.
 
         Args:
-            subject: What is being read, as the beginning of a sentence.
+            subject: The detail that is being read, as the beginning of a sentence.
         """
         try:
             yield
@@ -60,7 +60,7 @@ class FailureDetails:
             self.gaps.append(f"{subject} could not be read ({type(error).__name__}).")
 
     def describe_published_run(self, s3: S3Client, bucket: str, run_id: str) -> str:
-        """Return a sentence about the published tables. If they are unknown, record a gap.
+        """Return a sentence about the run that readers see. If it is unknown, record a gap.
 
         Args:
             s3: The client of S3.
@@ -71,22 +71,22 @@ class FailureDetails:
             The sentence. Empty if the published run is unknown.
         """
         with self.record_gap("The published run"):
-            published = published_run_id(s3, bucket)
+            published = read_published_run_id(s3, bucket)
             if published == run_id:
                 return (
-                    "It failed after its results were ready: the pointer names this run already, so"
-                    " readers may see its tables."
+                    "The run failed after it was published: the pointer names it, so readers may"
+                    " see its tables."
                 )
             if published is None:
-                return "Nothing was published, and no earlier run was either."
-            return f"Nothing was published: readers still see the run {published}."
+                return "Nothing was published, neither by this run nor by an earlier one."
+            return f"Nothing was published: readers still see run {published}."
         return ""
 
 
 def collect_failure_details(
     aws: AwsClients, bucket: str, cluster_id: str, timeout_seconds: float
 ) -> FailureDetails:
-    """Read the details of a failure, and wait until the logs of the failed steps are available.
+    """Read the details of a failure, and wait until the logs of the failed steps are complete.
 
     EMR stores logs in the bucket every five minutes and when the cluster terminates.
 
@@ -94,7 +94,10 @@ def collect_failure_details(
         aws: The AWS clients.
         bucket: Name of the data bucket.
         cluster_id: ID of the cluster of the run.
-        timeout_seconds: Longest time to wait for the logs.
+        timeout_seconds: Maximum time to wait for the logs.
+
+    Returns:
+        The details. If the wait times out, some logs are missing or incomplete.
     """
     details: FailureDetails = Retrying(
         retry=retry_if_result(lambda result: bool(result.incomplete_logs)),
@@ -107,14 +110,14 @@ def collect_failure_details(
 
 def _read_details(aws: AwsClients, bucket: str, cluster_id: str) -> FailureDetails:
     details = FailureDetails()
-    with details.record_gap(f"The cluster {cluster_id}"):
+    with details.record_gap(f"Cluster {cluster_id}"):
         details.cluster = describe_cluster(aws.emr, cluster_id)
-    with details.record_gap(f"The steps of the cluster {cluster_id}"):
+    with details.record_gap(f"The steps of cluster {cluster_id}"):
         details.steps = list_failed_steps(aws.emr, cluster_id)
     for step in details.steps:
-        # A canceled step did nothing wrong, and may have no log at all.
+        # A canceled step did not cause the failure, and may have no log.
         if step.state == "FAILED":
-            with details.record_gap(f"The log of the step {step.name}"):
+            with details.record_gap(f"The log of step {step.name}"):
                 _read_log(aws.s3, bucket, step, details)
     return details
 
@@ -123,7 +126,7 @@ def _read_log(s3: S3Client, bucket: str, step: FailedStep, details: FailureDetai
     tail = read_log_tail(s3, bucket, step)
     if tail is not None:
         details.log_tails[step.step_id] = tail
-    # While the cluster is running, the log may exist without its last lines.
+    # While the cluster is running, the last lines of the log may still be missing.
     is_complete = tail is not None and tail.exit_code is not None
     has_terminated = details.cluster is not None and not details.cluster.is_active
     if tail is None or not (is_complete or has_terminated):

@@ -1,4 +1,4 @@
-"""Why a run failed, in plain words: the errors of the state machine and of its Lambdas."""
+"""Why a run failed, in plain English, from the errors of the state machine and its functions."""
 
 from __future__ import annotations
 
@@ -9,29 +9,39 @@ from dataclasses import dataclass
 from pipeline.aws.executions import Execution
 from pipeline.text import truncate
 
-# A Lambda's cause is JSON. It may be cut off, or have words around it, so it is not parsed whole.
+# The cause of a function's error is JSON. It may be truncated or followed by other text, so it is
+# not parsed as a whole.
 _ERROR_MESSAGE = re.compile(r'"errorMessage"\s*:\s*"((?:[^"\\]|\\.)*)')
-# The state machine ends with the cause "<state>: <cause>".
-_STATE = re.compile(r"(?P<state>\w+): (?P<cause>.*)", re.DOTALL)
-_ONLY_UNNOTED = re.compile(r"RecordPublished: The run is (?P<status>PUBLISHED|SUPERSEDED) ")
+# The Fail state of the state machine has the cause "<state>: <cause>".
+_STATE_AND_CAUSE = re.compile(r"(?P<state>\w+): (?P<cause>.*)", re.DOTALL)
+# RecordPublished fails with this cause after the run was published.
+_UNRECORDED_STATUS = re.compile(r"RecordPublished: The run is (?P<status>PUBLISHED|SUPERSEDED) ")
 
-_WORDS = {
-    "States.Timeout": "It took longer than it may.",
+_DESCRIPTIONS = {
+    "States.Timeout": "The state timed out.",
     "States.TaskFailed": "The task failed.",
-    "States.Permissions": "The state machine's role does not allow it.",
-    "States.DataLimitExceeded": "A state's input or output became larger than may be.",
-    "States.Runtime": "The state machine met something that it cannot work with.",
+    "States.Permissions": "The role of the state machine lacks a permission.",
+    "States.DataLimitExceeded": "The input or output of a state exceeded the size limit.",
+    "States.Runtime": "The state machine failed with a runtime error.",
     "States.QueryEvaluationError": "An expression of the state machine could not be evaluated.",
-    "Sandbox.Timedout": "The function ran longer than it may.",
-    "Lambda.Unknown": "The function ended without an answer: out of time or of memory, perhaps.",
+    "Sandbox.Timedout": "The function timed out.",
+    "Lambda.Unknown": (
+        "The function ended without a response. It may have run out of time or memory."
+    ),
 }
-# What dropping other files mends, and running the same ones again does not.
-_FAULTS_OF_DATA = {"RunRejectedError", "InputMissingError"}
+# Other files are needed: another run with the same files would fail again.
+_DATA_ERRORS = {"RunRejectedError", "InputMissingError"}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What the state machine caught: which state, the error's name and its cause as it came."""
+    """An error that the state machine caught.
+
+    Attributes:
+        state: Name of the state that failed. Empty if unknown.
+        error: Name of the error. Empty if there is none.
+        cause: Cause of the error, unchanged. Empty if there is none.
+    """
 
     state: str
     error: str
@@ -39,48 +49,51 @@ class Failure:
 
     @property
     def message(self) -> str:
-        """Error and cause in plain words, one bounded line."""
-        words = _WORDS.get(self.error)
-        said = truncate(_said(self.cause))
-        if words:
-            return f"{words} {said}".strip()
-        return f"{self.error}: {said}".strip(": ") or "No reason was given."
+        """The error and its cause in plain English, in one line of limited length."""
+        description = _DESCRIPTIONS.get(self.error)
+        cause = truncate(_extract_text(self.cause))
+        if description:
+            return f"{description} {cause}".strip()
+        return f"{self.error}: {cause}".strip(": ") or "No reason was given."
 
     @property
-    def is_of_data(self) -> bool:
-        return self.error in _FAULTS_OF_DATA
+    def is_data_error(self) -> bool:
+        """Whether the run needs other files, because it would fail again with the same ones."""
+        return self.error in _DATA_ERRORS
 
 
-def _said(cause: str) -> str:
-    """The words in a cause; none of JSON without any, which is for machines."""
-    if found := _ERROR_MESSAGE.search(cause):
+def _extract_text(cause: str) -> str:
+    """Return the readable text of a cause. It is empty for JSON without an error message."""
+    if match := _ERROR_MESSAGE.search(cause):
         try:
-            return str(json.loads(f'"{found[1]}"'))
+            return str(json.loads(f'"{match[1]}"'))
         except ValueError:
-            return found[1]
+            return match[1]
     return "" if cause.lstrip().startswith(("{", "[")) else cause
 
 
-def failure_from_execution(execution: Execution) -> Failure:
-    """Why an execution ended without success, from what it says itself."""
+def get_failure(execution: Execution) -> Failure:
+    """Return why an execution ended without success."""
     if execution.status == "ABORTED":
-        said = ": ".join(text for text in (execution.error, execution.cause) if text)
-        words = "Somebody stopped the execution" + (f", and said: {said}" if said else ".")
-        return Failure("", "", words)
+        reason = ": ".join(text for text in (execution.error, execution.cause) if text)
+        return Failure("", "", "The execution was stopped" + (f": {reason}" if reason else "."))
     if execution.status == "TIMED_OUT":
-        return Failure("", "", "The execution ran longer than it may, and Step Functions ended it.")
-    found = _STATE.fullmatch(execution.cause)
-    if found is None:
+        return Failure("", "", "The execution timed out.")
+    match = _STATE_AND_CAUSE.fullmatch(execution.cause)
+    if match is None:
         return Failure("", execution.error, execution.cause)
-    return Failure(found["state"], execution.error, found["cause"])
+    return Failure(match["state"], execution.error, match["cause"])
 
 
-def published_status(execution: Execution) -> str | None:
-    """PUBLISHED or SUPERSEDED if the run came to that; null if not, or not yet.
+def get_published_status(execution: Execution) -> str | None:
+    """Return the status of the run if the execution has published it or kept it as history.
 
-    So it did, too, where the execution failed at nothing but noting it.
+    An execution that failed only to record the status has published its run, too.
+
+    Returns:
+        PUBLISHED or SUPERSEDED, or None if the run has no results yet or has failed.
     """
     if execution.status == "SUCCEEDED":
         return str(execution.output.get("status", "PUBLISHED"))
-    unnoted = _ONLY_UNNOTED.match(execution.cause)
-    return unnoted["status"] if unnoted and execution.status == "FAILED" else None
+    match = _UNRECORDED_STATUS.match(execution.cause)
+    return match["status"] if match and execution.status == "FAILED" else None

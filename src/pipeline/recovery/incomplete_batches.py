@@ -1,4 +1,4 @@
-"""Batches that wait too long for a file: what people are told of them."""
+"""Emails about batches that have waited too long for their missing files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from datetime import timedelta
 
 from contract.datasets import DATASETS
 from pipeline.clock import parse_utc
-from pipeline.intake.upload_emails import list_files
+from pipeline.intake.upload_emails import format_file_states
 from pipeline.ledger.batch_ledger import Batch
 from pipeline.notifications.emails import Email
 
 
 def is_overdue(batch: Batch, hours: float, now: str) -> bool:
-    """Whether the batch has waited longer than so many hours for what it lacks."""
+    """Return whether a batch has waited longer than allowed for its missing files.
+
+    Args:
+        batch: The batch.
+        hours: Number of hours after which an incomplete batch is overdue.
+        now: The current time, ISO 8601.
+    """
     if batch.waiting_since is None or batch.is_complete:
         return False
     return parse_utc(now) - parse_utc(batch.waiting_since) > timedelta(hours=hours)
 
 
-def incomplete_batch_email(batch: Batch) -> Email:
-    """Which files of the batch came, which are missing, and which were rejected and why."""
+def build_incomplete_batch_email(batch: Batch) -> Email:
+    """Return the email about an incomplete batch, with the state of each of its files."""
     missing = [dataset.file for dataset in DATASETS if dataset.name not in batch.files]
     return Email(
-        f"Batch incomplete: {batch.prefix} lacks {', '.join(missing)}",
-        f"The batch {batch.prefix} has waited since {batch.waiting_since}, and nothing was started"
-        f" yet.\n\n{list_files(batch)}\n\n"
-        f"Drop what is missing into {batch.prefix} and the batch starts by itself. This is not told"
-        " again for 90 days.\n",
+        f"Batch incomplete: {batch.prefix} is missing {', '.join(missing)}",
+        f"Batch {batch.prefix} has been incomplete since {batch.waiting_since}, so no run has"
+        f" started.\n\n{format_file_states(batch)}\n\n"
+        f"Upload the missing files to {batch.prefix}. A run starts automatically when the batch is"
+        " complete. You will not receive another email about this for at least 90 days.\n",
     )

@@ -1,4 +1,4 @@
-"""The watchdog's sweep: terminate orphaned clusters, and complete what was forgotten."""
+"""The watchdog: terminates orphaned clusters and takes care of forgotten runs and batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pipeline.aws.clients import AwsClients
 from pipeline.aws.emr_clusters import describe_cluster, list_active_clusters, terminate_cluster
-from pipeline.aws.executions import Execution, execution_arn, find_execution
+from pipeline.aws.executions import Execution, build_execution_arn, find_execution
 from pipeline.clock import parse_utc, utc_now
 from pipeline.errors import PipelineError
 from pipeline.intake.run_starter import RunStarter
@@ -20,13 +20,13 @@ from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import EmailSender
 from pipeline.notifications.subscriptions import SubscriptionLedger, has_confirmed_subscription
 from pipeline.recovery.failure_details import FailureDetails
-from pipeline.recovery.failure_emails import RunContext, ended_run_email
-from pipeline.recovery.failures import failure_from_execution, published_status
-from pipeline.recovery.incomplete_batches import incomplete_batch_email, is_overdue
+from pipeline.recovery.failure_emails import RunContext, build_ended_run_email
+from pipeline.recovery.failures import get_failure, get_published_status
+from pipeline.recovery.incomplete_batches import build_incomplete_batch_email, is_overdue
 
 _NOT_FOUND = "NOT_FOUND"
-# Step Functions lists an execution shortly after its start. An unknown execution counts as gone
-# only after this time.
+# Step Functions is eventually consistent and may not return a new execution at once. An execution
+# that is not found counts as missing only after this time.
 _GRACE_PERIOD = timedelta(minutes=15)
 
 
@@ -54,8 +54,8 @@ class SweepResult:
     """What a sweep found and did.
 
     Attributes:
-        terminated_clusters: The run ID of each terminated cluster, by cluster ID. Empty if the
-            cluster has no run tag.
+        terminated_clusters: The run ID of each terminated cluster, by cluster ID. The run ID is
+            empty if the cluster has no run tag.
         ended_runs: IDs of the runs whose end was recorded or reported.
         started_runs: IDs of the runs that were started.
         incomplete_batches: Prefixes of the batches that were reported as incomplete.
@@ -109,7 +109,7 @@ class PipelineContext:
 
 
 class Watchdog:
-    """One sweep. An error in one part, or about one item, does not stop the others."""
+    """Carries out one sweep. An error in one part or about one item does not stop the others."""
 
     def __init__(
         self, aws: AwsClients, pipeline: PipelineContext, email_sender: EmailSender
@@ -125,13 +125,16 @@ class Watchdog:
         self._has_checked_clusters = False
 
     def sweep(self, ended: Execution | None = None) -> SweepResult:
-        """Check everything once.
+        """Check clusters, runs, batches, and the subscription once.
 
         Args:
             ended: An execution whose end an event has announced.
+
+        Returns:
+            What the sweep found and did, including its problems.
         """
         if ended:
-            # DescribeExecution may still return the state before the event.
+            # DescribeExecution may still return an earlier status than the event.
             self._known_executions[ended.run_id] = ended
         with self._record_problem("clusters"):
             self._terminate_orphaned_clusters()
@@ -153,13 +156,13 @@ class Watchdog:
 
     def _get_execution(self, run_id: str) -> Execution | None:
         if run_id not in self._known_executions:
-            arn = execution_arn(self._pipeline.state_machine_arn, run_id)
+            arn = build_execution_arn(self._pipeline.state_machine_arn, run_id)
             self._known_executions[run_id] = find_execution(self._aws.stepfunctions, arn)
         return self._known_executions[run_id]
 
     def _terminate_orphaned_clusters(self) -> None:
-        # The list is complete before any execution is checked: it contains no cluster that was
-        # created later, and each cluster on it belongs to an execution that had started.
+        # The list is completed before any execution is checked. Thus, each cluster in it belongs to
+        # an execution that had already started.
         for cluster_id in list(list_active_clusters(self._aws.emr)):
             with self._record_problem(f"cluster {cluster_id}", cluster_id=cluster_id):
                 self._terminate_if_orphaned(cluster_id)
@@ -187,48 +190,51 @@ class Watchdog:
                     self._record_end(execution or self._missing_execution(run.run_id), run.batch)
 
     def _missing_execution(self, run_id: str) -> Execution:
-        arn = execution_arn(self._pipeline.state_machine_arn, run_id)
-        cause = "Step Functions does not know the execution any more."
+        arn = build_execution_arn(self._pipeline.state_machine_arn, run_id)
+        cause = "Step Functions has no record of the execution."
         return Execution(arn, run_id, _NOT_FOUND, "", cause, {}, {})
 
     def _record_end(self, execution: Execution, recorded_batch: str) -> None:
-        """Record and report, once, the end of an execution that could not do so itself."""
+        """Record and report the end of an execution that could not do so itself, once."""
         if not execution.has_ended and execution.status != _NOT_FOUND:
             return
-        status = published_status(execution)
+        status = get_published_status(execution)
         if status:
             if self._runs.record_published(execution.run_id, status, utc_now()):
                 self._result.ended_runs.append(execution.run_id)
             return
-        # The email first: if it fails, the run stays recorded as running for the next sweep.
+        # The email comes first. If it fails, the run stays recorded as running, and the next sweep
+        # tries again.
         batch = execution.input.get("batch") or recorded_batch
-        email_sent = self._send_failure_email(execution, batch)
-        reason = failure_from_execution(execution).message
+        was_sent = self._send_failure_email(execution, batch)
+        reason = get_failure(execution).message
         is_newly_recorded = self._runs.record_failed(execution, reason, utc_now())
-        if email_sent or is_newly_recorded:
+        if was_sent or is_newly_recorded:
             self._result.ended_runs.append(execution.run_id)
 
     def _send_failure_email(self, execution: Execution, batch: str) -> bool:
         run_id, bucket = execution.run_id, self._pipeline.bucket
         details = FailureDetails()
         published = details.describe_published_run(self._aws.s3, bucket, run_id)
-        email = ended_run_email(
+        email = build_ended_run_email(
             RunContext(run_id, batch, self._pipeline.state_machine_arn, bucket),
             execution,
-            failure_from_execution(execution),
-            self._describe_cluster_of(run_id),
+            get_failure(execution),
+            self._describe_clusters_of(run_id),
             " ".join([published, *details.gaps]).strip(),
         )
         return self._email_sender.send_once(run_failed_notification(run_id), email)
 
-    def _describe_cluster_of(self, run_id: str) -> str:
+    def _describe_clusters_of(self, run_id: str) -> str:
         clusters = [
             cluster for cluster, run in self._result.terminated_clusters.items() if run == run_id
         ]
         if clusters:
             return f"Its cluster {', '.join(clusters)} was still running and is being terminated."
         if not self._has_checked_clusters:
-            return "Whether its cluster is still running is unknown: the watchdog will check again."
+            return (
+                "It is unknown whether its cluster is still running. The watchdog will check again."
+            )
         return "It has no running cluster."
 
     def _check_batches(self) -> None:
@@ -237,7 +243,7 @@ class Watchdog:
                 self._check_batch(batch)
 
     def _check_batch(self, batch: Batch) -> None:
-        if batch.is_complete or batch.claimed:
+        if batch.is_complete or batch.claimed_runs:
             run_starter = RunStarter(
                 self._aws.stepfunctions, self._pipeline.state_machine_arn, self._batches
             )
@@ -246,7 +252,7 @@ class Watchdog:
             return
         if is_overdue(batch, self._pipeline.incomplete_batch_hours, utc_now()):
             notification = incomplete_batch_notification(batch.prefix, batch.waiting_since)
-            if self._email_sender.send_once(notification, incomplete_batch_email(batch)):
+            if self._email_sender.send_once(notification, build_incomplete_batch_email(batch)):
                 self._result.incomplete_batches.append(batch.prefix)
 
     def _check_subscription(self) -> None:

@@ -1,4 +1,4 @@
-"""A subject as SNS takes it: printable ASCII, on one line, under a hundred characters."""
+"""Tests of subjects for SNS: one line of printable ASCII with fewer than 100 characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.notifications.emails import Email
 
 
 @pytest.mark.parametrize(
-    ("subject", "taken"),
+    ("subject", "sns_subject"),
     [
         ("Rental KPIs 2026-11: 1.00", "Rental KPIs 2026-11: 1.00"),
         ("März\n 2026\t+é", "Marz 2026 +e"),
@@ -18,5 +18,5 @@ from pipeline.notifications.emails import Email
         ("x" * 100, "x" * 96 + "..."),
     ],
 )
-def test_a_subject_is_made_to_fit(subject: str, taken: str) -> None:
-    assert Email(subject, "").sns_subject == taken
+def test_subject_is_adapted_to_sns(subject: str, sns_subject: str) -> None:
+    assert Email(subject, "").sns_subject == sns_subject

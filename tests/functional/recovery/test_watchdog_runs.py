@@ -1,6 +1,6 @@
-"""Runs whose execution ended without a word: what the watchdog notes and tells of them.
+"""Tests of the watchdog's handling of executions that ended without a notification.
 
-moto can only abort executions: its own objects are put into the other states.
+moto can only abort executions, so the tests change the states of its objects.
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from pipeline.recovery.watchdog import SweepError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.ended_runs import (
-    get_cluster_state,
-    end_execution,
     create_cluster,
+    end_execution,
+    get_cluster_state,
     set_cluster_id,
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, put_run_item, get_run_item, run_watchdog
+from tests.support.watchdog import BATCH, get_run_item, put_run_item, run_watchdog
 
 
 @pytest.mark.parametrize(
-    ("name", "subject", "words"),
+    ("name", "subject", "text"),
     [
         (
             "status_aborted",
             "Rental KPIs stopped: 2026-09",
-            "Somebody stopped the execution, and said: Maintenance: The subnet is being moved",
+            "The execution was stopped: Maintenance: The subnet is being moved",
         ),
-        ("status_timed_out", "Rental KPIs timed out: 2026-10", "ran longer than it may"),
+        ("status_timed_out", "Rental KPIs timed out: 2026-10", "The execution timed out."),
         (
             "status_failed",
             "Rental KPIs failed: 2026-11",
-            "that it cannot work with. An error occurred while executing the state 'PlanCluster'",
+            "with a runtime error. An error occurred while executing the state 'PlanCluster'",
         ),
     ],
 )
-@pytest.mark.parametrize("noted", [True, False])
-def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
-    cloud: Cloud, name: str, subject: str, words: str, *, noted: bool
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_execution_without_notification_is_recorded_and_reported_once(
+    cloud: Cloud, name: str, subject: str, text: str, *, is_recorded: bool
 ) -> None:
     event = load_event(name)
     detail = event["detail"]
     run, batch = detail["name"], json.loads(detail["input"])["batch"]
-    # The API is behind its own event and says RUNNING still.
+    # The API still returns the status before the event: RUNNING.
     start_execution(cloud.state_machine_arn, run, detail["input"])
     cluster = create_cluster(run)
-    if noted:
+    if is_recorded:
         put_run_item(cloud, run)
     assert run_watchdog(event)["ended_runs"] == [run]
     item = get_run_item(cloud, run)
     assert item["status"] == "FAILED"
-    assert item["batch"] == (BATCH if noted else batch)
-    assert words in item["cause"]
+    assert item["batch"] == (BATCH if is_recorded else batch)
+    assert text in item["cause"]
     assert item["ended_at"] <= utc_now()
     assert item["execution_arn"] == detail["executionArn"]
     assert item["expiration"] > 1_795_461_125
     assert get_cluster_state(cluster) == "TERMINATED"
-    ((told, body),) = cloud.emails()
-    assert told == subject
-    assert words in body
+    ((email_subject, body),) = cloud.emails()
+    assert email_subject == subject
+    assert text in body
     assert f"Its cluster {cluster} was still running and is being terminated." in body
     assert f"--name {run}-2" in body
     assert "Nothing was published" in body
@@ -76,13 +76,13 @@ def test_an_execution_that_ended_without_a_word_is_noted_and_told_once(
     assert get_run_item(cloud, run) == item
 
 
-def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> None:
+def test_watchdog_does_not_repeat_email_of_report_failure(cloud: Cloud) -> None:
     event = load_event("status_failed")
     run = event["detail"]["name"]
-    caught = load_event("report_failure")
-    assert caught["run_id"] == run
-    set_cluster_id(create_cluster(run), caught["cluster_id"])
-    report_failure(caught, Context(remaining_ms=20_000))
+    failure = load_event("report_failure")
+    assert failure["run_id"] == run
+    set_cluster_id(create_cluster(run), failure["cluster_id"])
+    report_failure(failure, Context(remaining_ms=20_000))
     put_run_item(cloud, run, "FAILED")
     before = get_run_item(cloud, run)
     assert run_watchdog(event)["ended_runs"] == []
@@ -91,7 +91,7 @@ def test_what_report_failure_has_told_the_watchdog_does_not(cloud: Cloud) -> Non
     assert "CheckRun" in subject
 
 
-def test_a_mail_that_report_failure_could_not_send_is_made_up_for(cloud: Cloud) -> None:
+def test_watchdog_sends_email_that_report_failure_could_not_send(cloud: Cloud) -> None:
     event = load_event("status_failed")
     event["detail"] |= {
         "error": "RunRejectedError",
@@ -105,11 +105,11 @@ def test_a_mail_that_report_failure_could_not_send_is_made_up_for(cloud: Cloud) 
     assert "secret" not in body
 
 
-@pytest.mark.parametrize("is_spoiled", [True, False])
-def test_that_nobody_knows_what_readers_see_does_not_silence_the_mail(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_spoiled: bool
+@pytest.mark.parametrize("is_invalid", [True, False])
+def test_email_is_sent_if_published_run_cannot_be_read(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_invalid: bool
 ) -> None:
-    if is_spoiled:
+    if is_invalid:
         cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
     else:
         fail_calls(monkeypatch, "ListObjectsV2")
@@ -119,7 +119,7 @@ def test_that_nobody_knows_what_readers_see_does_not_silence_the_mail(
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", None])
-def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> None:
+def test_scheduled_sweep_records_ended_runs(cloud: Cloud, status: str | None) -> None:
     if status:
         arn = start_execution(cloud.state_machine_arn, "run-1", json.dumps({"batch": BATCH}))
         end_execution(arn, status, "States.Runtime", "cause")
@@ -136,7 +136,7 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "cause", "output", "noted"),
+    ("status", "cause", "output", "recorded_status"),
     [
         ("SUCCEEDED", "", '{"status": "PUBLISHED"}', "PUBLISHED"),
         ("SUCCEEDED", "", '{"status": "SUPERSEDED"}', "SUPERSEDED"),
@@ -145,20 +145,18 @@ def test_by_the_clock_too_runs_are_settled(cloud: Cloud, status: str | None) -> 
         ("FAILED", "RecordPublished: The run is PUBLISHED and does not need", None, "PUBLISHED"),
     ],
 )
-def test_a_run_that_came_to_its_results_is_noted_and_not_told(
-    cloud: Cloud, status: str, cause: str, output: str | None, noted: str
+def test_run_with_results_is_recorded_without_email(
+    cloud: Cloud, status: str, cause: str, output: str | None, recorded_status: str
 ) -> None:
     arn = start_execution(cloud.state_machine_arn, "run-1")
     put_run_item(cloud, "run-1")
     end_execution(arn, status, "DynamoDB.Error", cause, output)
     assert run_watchdog()["ended_runs"] == ["run-1"]
-    assert get_run_item(cloud, "run-1")["status"] == noted
+    assert get_run_item(cloud, "run-1")["status"] == recorded_status
     assert cloud.emails() == []
 
 
-def test_an_end_that_is_noted_meanwhile_stays(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrently_recorded_end_is_kept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = start_execution(cloud.state_machine_arn, "run-1")
     put_run_item(cloud, "run-1")
 
@@ -172,13 +170,11 @@ def test_an_end_that_is_noted_meanwhile_stays(
     assert get_run_item(cloud, "run-1")["status"] == "SUPERSEDED"
 
 
-def test_a_mail_that_fails_is_sent_by_the_next_patrol(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_email_is_sent_by_next_sweep(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     end_execution(start_execution(cloud.state_machine_arn, "run-1"), "FAILED")
     put_run_item(cloud, "run-1")
-    with monkeypatch.context() as broken:
-        fail_calls(broken, "Publish")
+    with monkeypatch.context() as patch:
+        fail_calls(patch, "Publish")
         with pytest.raises(SweepError, match="run run-1: ClientError"):
             run_watchdog()
     assert get_run_item(cloud, "run-1")["status"] == "RUNNING"
@@ -186,7 +182,7 @@ def test_a_mail_that_fails_is_sent_by_the_next_patrol(
     assert len(cloud.emails()) == 1
 
 
-def test_events_of_another_state_machine_are_not_ours(cloud: Cloud) -> None:
+def test_events_of_other_state_machines_are_ignored(cloud: Cloud) -> None:
     event = load_event("status_failed")
     event["detail"]["stateMachineArn"] = cloud.state_machine_arn + "-2"
     assert run_watchdog(event)["ended_runs"] == []

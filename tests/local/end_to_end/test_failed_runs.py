@@ -66,7 +66,7 @@ def test_failing_job_cancels_other_job_and_is_reported_with_its_message(
     assert ": FAILED, exit code 1\n" in get_body(email)
     assert f"\n    {FAILURE_MESSAGE}\n" in get_body(email)
     assert "Step transformation_job (s-" in get_body(email)
-    assert "was not finished: CANCELLED" in get_body(email)
+    assert "did not complete: CANCELLED" in get_body(email)
     # The watchdog receives the end of the execution too, and sends no second email.
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, FAILING_BATCH)
@@ -92,9 +92,7 @@ def test_watchdog_terminates_cluster_of_stopped_execution(stack: Stack, sample: 
     assert wait_until(lambda: not any(map(is_alive, pids)), 10)
     email = wait_for_only_email(stack, HANGING_BATCH)
     assert email["Subject"] == f"Rental KPIs stopped: {HANGING_BATCH}"
-    assert "Somebody stopped the execution, and said: Enough: stopped by the test" in get_body(
-        email
-    )
+    assert "The execution was stopped: Enough: stopped by the test" in get_body(email)
     assert f"Its cluster {cluster} was still running and is being terminated." in get_body(email)
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, HANGING_BATCH)
