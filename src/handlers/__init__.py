@@ -1,1 +1,1 @@
-"""One thin module a Lambda: read the event, call one function, shape the answer."""
+"""The Lambda functions. Each module parses an event, makes one call, and returns a result."""

@@ -1,4 +1,4 @@
-"""Check the reports of both jobs, and decide whether the run may be published."""
+"""Decide from the reports of both jobs whether a run may be published: the quality gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         context: The context of the invocation.
 
     Returns:
-        The percentage of rejected rentals, and the revenue and number of the accepted ones.
+        The percentage of rejected rentals, and the revenue and number of accepted rentals.
 
     Raises:
         InvalidEventError: A field of the event is missing or invalid.
@@ -41,15 +41,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(CheckRunSettings)
     reports = read_job_reports(aws.s3, settings.bucket, request.run_id)
-    quality = check_run(request.run_id, reports, Decimal(str(settings.max_rejected_percent)))
-    logger.info("The run may be published; %s%% rejected", quality.rejected_percent)
+    figures = check_run(request.run_id, reports, Decimal(str(settings.max_rejected_percent)))
+    logger.info("The run may be published", extra={"rejected_percent": figures.rejected_percent})
     for name, count in (
-        ("AcceptedRentals", quality.accepted_rentals),
-        ("RejectedRentals", quality.rejected_rentals),
+        ("AcceptedRentals", figures.accepted_rentals),
+        ("RejectedRentals", figures.rejected_rentals),
     ):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
     return {
-        "rejected_percent": quality.rejected_percent,
-        "accepted_revenue": quality.accepted_revenue,
-        "accepted_rentals": quality.accepted_rentals,
+        "rejected_percent": figures.rejected_percent,
+        "accepted_revenue": figures.accepted_revenue,
+        "accepted_rentals": figures.accepted_rentals,
     }

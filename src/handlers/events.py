@@ -1,4 +1,4 @@
-"""The inputs of the functions that the state machine calls."""
+"""The inputs of the functions that the state machine calls, as typed and validated events."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ReportFailureEvent:
             fields.get_text("run_id"),
             fields.get_optional_text("batch"),
             fields.get_optional_text("cluster_id"),
-            # Whatever the state machine caught: the failure must be reported in any case.
+            # Not validated: every failure must be reported, whatever the state machine caught.
             Failure(*(str(failure.get(name) or "") for name in ("state", "error", "cause"))),
         )
 
@@ -135,17 +135,17 @@ class _Fields:
         self._value = value
         self._path = path
 
-    def get(self, name: str, kind: type[T]) -> T:
-        """Return a field that has exactly this type."""
+    def get(self, name: str, expected_type: type[T]) -> T:
+        """Return a field that must have exactly this type."""
         if name not in self._value:
             raise InvalidEventError(f"the field {self._path}{name} is missing")
         value = self._value[name]
-        if type(value) is not kind:
-            raise self._invalid(name, f"must be of type {kind.__name__}")
+        if type(value) is not expected_type:
+            raise self._invalid(name, f"must be of type {expected_type.__name__}")
         return value
 
     def get_text(self, name: str) -> str:
-        """Return a text that is not empty."""
+        """Return a text that must not be empty."""
         text = self.get(name, str)
         if not text:
             raise self._invalid(name, "must not be empty")
@@ -170,7 +170,7 @@ class _Fields:
         return value
 
     def get_run_id(self) -> str:
-        """Return the run ID, which is also the name of a folder."""
+        """Return the run ID, which must be valid because it is part of keys in the bucket."""
         run_id = self.get_text("run_id")
         if not is_run_id(run_id):
             raise self._invalid("run_id", "must be a valid run ID")

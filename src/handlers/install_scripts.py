@@ -1,4 +1,4 @@
-"""The custom resource `Custom::SparkScripts`, which installs the Spark jobs with the stack."""
+"""The custom resource `Custom::SparkScripts`: install the Spark scripts of a deployment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from handlers.settings import InstallScriptsSettings, load_settings
 from pipeline.aws.clients import AwsClients
 from pipeline.errors import SettingsError
 from pipeline.release.custom_resource import ResourceResponse, handle_request
-from pipeline.release.spark_scripts import ReleaseOwner, install, remove
+from pipeline.release.spark_scripts import ReleaseOwner, install_release, remove_releases
 
 aws = AwsClients()
 logger, metrics = create_observers("install_scripts")
@@ -33,7 +33,7 @@ PHYSICAL_ID = "emr-scripts"
 @metrics.log_metrics(capture_cold_start_metric=True)
 @event_source(data_class=CloudFormationCustomResourceEvent)
 def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) -> dict[str, Any]:
-    """Install or remove the scripts, and report the result to CloudFormation.
+    """Install or remove the Spark scripts, and send the result to CloudFormation.
 
     Args:
         event: A request of CloudFormation.
@@ -43,7 +43,7 @@ def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) ->
         The status, and the attributes `Prefix` and `Release` of the resource.
 
     Raises:
-        ResponseDeliveryError: CloudFormation could not be reached. Lambda repeats the request.
+        ResponseDeliveryError: The result could not be sent. Lambda repeats the request.
     """
     logger.append_keys(stack=event.stack_id, request=event.request_type)
     response = handle_request(event, context, partial(_apply, event))
@@ -67,7 +67,7 @@ def _apply(event: CloudFormationCustomResourceEvent) -> ResourceResponse:
         raise
     owner = ReleaseOwner(event.stack_id, event.logical_resource_id)
     if is_delete:
-        remove(aws.s3, bucket, owner)
+        remove_releases(aws.s3, bucket, owner)
         return ResourceResponse(event.physical_resource_id)
-    release = install(aws.s3, bucket, owner)
+    release = install_release(aws.s3, bucket, owner)
     return ResourceResponse(PHYSICAL_ID, {"Prefix": scripts_prefix(release), "Release": release})

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handlers.email_sender import create_email_sender
 from handlers.events import PublishResultsEvent
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import PublishResultsSettings, load_settings
 from pipeline.aws.athena import QueryRunner
 from pipeline.aws.clients import AwsClients
 from pipeline.ledger.table import LedgerTable
-from pipeline.notifications.emails import EmailSender
 from pipeline.publication.publisher import Publisher
 
 aws = AwsClients()
@@ -28,8 +27,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Publish a run.
 
     Args:
-        event: See `PublishResultsEvent`. Its `personal_data` is the value that the run's jobs had,
-            whatever the stack's parameter is now.
+        event: See `PublishResultsEvent`. Its `personal_data` is the value that the jobs of the run
+            used. The stack's parameter may have changed since then.
         context: The context of the invocation.
 
     Returns:
@@ -37,7 +36,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Raises:
         InvalidEventError: A field of the event is missing or invalid.
-        RunRejectedError: Athena finds other rows than the jobs counted.
+        RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
+            contain what the jobs counted.
         QueryFailedError: Athena could not run a query.
         RetryableError: The same call may succeed later.
     """
@@ -46,7 +46,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(run_id=run.run_id, batch=run.batch)
     settings = load_settings(PublishResultsSettings)
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
-    retention = timedelta(days=settings.ledger_retention_days)
     publisher = Publisher(
         aws.s3,
         settings.bucket,
@@ -58,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             run.run_id,
             context.get_remaining_time_in_millis,
         ),
-        EmailSender(aws.sns, settings.topic_arn, ledger, retention, context),
+        create_email_sender(aws, settings, ledger, context),
     )
     publication = publisher.publish(run, personal_data=request.personal_data)
     logger.info("Run %s", publication.status.lower())

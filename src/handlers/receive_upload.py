@@ -1,9 +1,8 @@
-"""Process an object created below `raw/`: check it, record it, and start the batch it completes."""
+"""Check and record a file uploaded below `raw/`, and start the run of a complete batch."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -14,6 +13,7 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import parse_upload_key
+from handlers.email_sender import create_email_sender
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReceiveUploadSettings, load_settings
 from pipeline.aws.clients import AwsClients
@@ -22,7 +22,6 @@ from pipeline.intake.run_starter import RunStarter
 from pipeline.intake.uploads import Upload
 from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.ledger.table import LedgerTable
-from pipeline.notifications.emails import EmailSender
 
 aws = AwsClients()
 logger, metrics = create_observers("receive_upload")
@@ -46,7 +45,8 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         RetryableError: The same call may succeed later.
     """
     created = event.detail.object
-    # Not `created.key`: it decodes, but keys from EventBridge are plain and may contain a plus.
+    # Not `created.key`, which decodes the key: EventBridge does not encode keys, so a plus sign is
+    # part of the key.
     key = created["key"]
     location = parse_upload_key(key)
     logger.append_keys(key=key, batch=location.batch_prefix if location else None)
@@ -59,14 +59,13 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         sequencer=created.sequencer,
         event_time=event.time,
     )
-    table = LedgerTable(aws.dynamodb, settings.ledger_table)
-    batches = BatchLedger(table)
-    retention = timedelta(days=settings.ledger_retention_days)
+    ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
+    batches = BatchLedger(ledger)
     receiver = UploadReceiver(
         aws.s3,
         batches,
         RunStarter(aws.stepfunctions, settings.state_machine_arn, batches),
-        EmailSender(aws.sns, settings.topic_arn, table, retention, context),
+        create_email_sender(aws, settings, ledger, context),
     )
     receipt = receiver.receive(upload)
     logger.info("Upload processed", extra={"outcome": receipt.outcome})

@@ -1,22 +1,21 @@
-"""Find out why a run failed, and send one email about it."""
+"""Send one email about the failure of a run, with everything known about its cause."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handlers.email_sender import create_email_sender
 from handlers.events import ReportFailureEvent
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReportFailureSettings, load_settings
 from pipeline.aws.clients import AwsClients
 from pipeline.ledger.keys import run_failed_notification
 from pipeline.ledger.table import LedgerTable
-from pipeline.notifications.emails import EmailSender
 from pipeline.recovery.failure_details import FailureDetails, collect_failure_details
-from pipeline.recovery.failure_emails import RunContext, failed_run_email
+from pipeline.recovery.failure_emails import RunContext, build_failed_run_email
 
 # EMR stores logs in the bucket every five minutes.
 _MAX_WAIT_SECONDS = 300
@@ -48,15 +47,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(ReportFailureSettings)
     details = _collect_details(request.cluster_id, settings.bucket, context)
-    email = failed_run_email(
+    email = build_failed_run_email(
         RunContext(request.run_id, request.batch, settings.state_machine_arn, settings.bucket),
         request.failure,
         details,
         details.describe_published_run(aws.s3, settings.bucket, request.run_id),
     )
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
-    retention = timedelta(days=settings.ledger_retention_days)
-    email_sender = EmailSender(aws.sns, settings.topic_arn, ledger, retention, context)
+    email_sender = create_email_sender(aws, settings, ledger, context)
     email_sent = email_sender.send_once(run_failed_notification(request.run_id), email)
     logger.info(
         "Reported the failure of the run" if email_sent else "The failure was reported before",

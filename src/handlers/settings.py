@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import typed_settings
@@ -14,7 +15,7 @@ from pipeline.errors import SettingsError
 
 T = TypeVar("T")
 Check = Callable[[Any], str]
-"""Returns the problem of a value, such as `must not be empty`, or an empty text."""
+"""A function that returns the problem of a value, such as `must not be empty`, or an empty text."""
 
 
 def _check_text(value: str) -> str:
@@ -34,13 +35,24 @@ def _setting(check: Check) -> Any:
 
 
 @dataclass(frozen=True)
-class ReceiveUploadSettings:
-    """Settings of `receive_upload`."""
+class EmailSettings:
+    """Settings of every function that sends emails."""
 
-    bucket: str = _setting(_check_text)
     ledger_table: str = _setting(_check_text)
     ledger_retention_days: int = _setting(_check_positive)
     topic_arn: str = _setting(_check_text)
+
+    @property
+    def ledger_retention(self) -> timedelta:
+        """Time for which notifications and runs stay recorded."""
+        return timedelta(days=self.ledger_retention_days)
+
+
+@dataclass(frozen=True)
+class ReceiveUploadSettings(EmailSettings):
+    """Settings of `receive_upload`."""
+
+    bucket: str = _setting(_check_text)
     state_machine_arn: str = _setting(_check_text)
 
 
@@ -60,36 +72,27 @@ class CheckRunSettings:
 
 
 @dataclass(frozen=True)
-class PublishResultsSettings:
+class PublishResultsSettings(EmailSettings):
     """Settings of `publish_results`."""
 
     bucket: str = _setting(_check_text)
-    ledger_table: str = _setting(_check_text)
-    ledger_retention_days: int = _setting(_check_positive)
-    topic_arn: str = _setting(_check_text)
     database: str = _setting(_check_text)
     workgroup: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
-class ReportFailureSettings:
+class ReportFailureSettings(EmailSettings):
     """Settings of `report_failure`."""
 
     bucket: str = _setting(_check_text)
-    ledger_table: str = _setting(_check_text)
-    ledger_retention_days: int = _setting(_check_positive)
-    topic_arn: str = _setting(_check_text)
     state_machine_arn: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
-class WatchdogSettings:
+class WatchdogSettings(EmailSettings):
     """Settings of `watchdog`."""
 
     bucket: str = _setting(_check_text)
-    ledger_table: str = _setting(_check_text)
-    ledger_retention_days: int = _setting(_check_positive)
-    topic_arn: str = _setting(_check_text)
     state_machine_arn: str = _setting(_check_text)
     stack: str = _setting(_check_text)
     incomplete_batch_hours: float = _setting(_check_positive)
@@ -103,38 +106,46 @@ class InstallScriptsSettings:
 
 
 def load_settings(settings: type[T]) -> T:
-    """Load settings from the environment. The field `bucket` is the variable `BUCKET`.
+    """Load settings from environment variables, such as the field `bucket` from `BUCKET`.
 
     Args:
         settings: The settings class of the function.
 
+    Returns:
+        The settings.
+
     Raises:
         SettingsError: A variable is missing or invalid. The message names each one.
     """
-    variables = {each.name.upper(): each for each in fields(settings)}  # type: ignore[arg-type]
-    missing = [name for name in variables if name not in os.environ]
-    if missing:
-        raise _invalid(settings, [f"{name} is not set" for name in missing])
+    variables = {setting.name.upper(): setting for setting in fields(settings)}  # type: ignore[arg-type]
+    if missing := [name for name in variables if name not in os.environ]:
+        raise _create_error(settings, [f"{name} is not set" for name in missing])
     try:
         loaded = typed_settings.load_settings(settings, [typed_settings.EnvLoader(prefix="")])
     except typed_settings.exceptions.InvalidSettingsError as error:
-        problems = [
-            # typed_settings replaces the names of types by the types.
-            f"{name} must be of type {getattr(each.type, '__name__', each.type)},"
-            f" but it is {os.environ[name]!r}"
-            for name, each in variables.items()
-            if f"option {each.name!r}" in "".join(map(str, getattr(error, "exceptions", [error])))
-        ]
-        raise _invalid(settings, problems or [str(error)]) from error
+        problems = _list_type_problems(variables, error)
+        raise _create_error(settings, problems or [str(error)]) from error
     problems = [
         f"{name} {problem}, but it is {os.environ[name]!r}"
-        for name, each in variables.items()
-        if (problem := each.metadata["check"](getattr(loaded, each.name)))
+        for name, setting in variables.items()
+        if (problem := setting.metadata["check"](getattr(loaded, setting.name)))
     ]
     if problems:
-        raise _invalid(settings, problems)
+        raise _create_error(settings, problems)
     return loaded
 
 
-def _invalid(settings: type[Any], problems: list[str]) -> SettingsError:
+def _list_type_problems(variables: Mapping[str, Field[Any]], error: Exception) -> list[str]:
+    """Return the problem of each variable that `typed_settings` could not convert."""
+    messages = "".join(map(str, getattr(error, "exceptions", [error])))
+    return [
+        # `typed_settings` replaces the annotations, which are texts, with the types.
+        f"{name} must be of type {getattr(setting.type, '__name__', setting.type)},"
+        f" but it is {os.environ[name]!r}"
+        for name, setting in variables.items()
+        if f"option {setting.name!r}" in messages
+    ]
+
+
+def _create_error(settings: type[Any], problems: list[str]) -> SettingsError:
     return SettingsError(f"{settings.__name__}: {'; '.join(problems)}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from handlers.email_sender import create_email_sender
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import WatchdogSettings, load_settings
 from pipeline.aws.clients import AwsClients
-from pipeline.aws.executions import Execution, from_description
+from pipeline.aws.executions import Execution, parse_execution
 from pipeline.ledger.table import LedgerTable
-from pipeline.notifications.emails import EmailSender
 from pipeline.recovery.watchdog import PipelineContext, SweepResult, Watchdog
 
 aws = AwsClients()
@@ -22,7 +21,7 @@ logger, metrics = create_observers("watchdog")
 
 
 class ExecutionStatusChange(EventBridgeEvent):
-    """EventBridge's event "Step Functions Execution Status Change"."""
+    """The event "Step Functions Execution Status Change" of EventBridge."""
 
     DETAIL_TYPE = "Step Functions Execution Status Change"
 
@@ -33,8 +32,8 @@ class ExecutionStatusChange(EventBridgeEvent):
 
     @property
     def execution(self) -> Execution:
-        """The execution that has changed."""
-        return from_description(self.detail)
+        """The execution whose status has changed."""
+        return parse_execution(self.detail)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -59,17 +58,16 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
     if ended:
         logger.append_keys(run_id=ended.run_id, batch=ended.input.get("batch"))
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
-    retention = timedelta(days=settings.ledger_retention_days)
     pipeline = PipelineContext(
         stack=settings.stack,
         bucket=settings.bucket,
         state_machine_arn=settings.state_machine_arn,
         topic_arn=settings.topic_arn,
         ledger=ledger,
-        ledger_retention=retention,
+        ledger_retention=settings.ledger_retention,
         incomplete_batch_hours=settings.incomplete_batch_hours,
     )
-    email_sender = EmailSender(aws.sns, settings.topic_arn, ledger, retention, context)
+    email_sender = create_email_sender(aws, settings, ledger, context)
     result = Watchdog(aws, pipeline, email_sender).sweep(ended)
     _log(result)
     _add_metrics(result)

@@ -1,1 +1,1 @@
-"""What the Lambdas do: batches, runs, checks, publishing, mail. AWS calls stand at its edge."""
+"""What the Lambda functions do: receive uploads, publish runs, and recover from failures."""

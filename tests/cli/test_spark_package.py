@@ -8,18 +8,23 @@ import sys
 import zipfile
 from pathlib import Path
 
-from pipeline.release.spark_package import ENTRY_POINTS, SOURCE, spark_package, write_spark_package
+from pipeline.release.spark_package import (
+    ENTRY_POINTS,
+    SOURCE_FOLDER,
+    build_spark_package,
+    write_spark_package,
+)
 
 
 def test_same_source_produces_same_bytes(tmp_path: Path) -> None:
     write_spark_package(tmp_path / "new" / "jobs.zip")
     copy = tmp_path / "elsewhere"
-    for path in SOURCE.rglob("*.py"):
-        target = copy / path.relative_to(SOURCE)
+    for path in SOURCE_FOLDER.rglob("*.py"):
+        target = copy / path.relative_to(SOURCE_FOLDER)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
         os.utime(target, (0, 2_000_000_000))
-    assert (tmp_path / "new" / "jobs.zip").read_bytes() == spark_package(copy)
+    assert (tmp_path / "new" / "jobs.zip").read_bytes() == build_spark_package(copy)
 
 
 def test_package_contains_every_import_of_the_entry_points(tmp_path: Path) -> None:

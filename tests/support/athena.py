@@ -1,10 +1,10 @@
-"""Athena for tests: its API as boto3 calls it, and real SQL underneath.
+"""A fake of Athena for tests: its API as boto3 calls it, with real SQL.
 
-The SQL is translated from Athena's dialect into DuckDB's as the local cloud does it, so a query
-that only DuckDB would take fails here too. The history tables have the contract's types and the
-crawler's partition column. The table `published_runs` is what lies in the bucket at the moment of a
-reader's query. Athena's ways - tokens, states, pages, errors - are as its documentation has them;
-Athena itself was not asked.
+The SQL is translated from Athena's dialect to DuckDB's in the same way as on the local cloud, so
+SQL that is valid only in DuckDB fails here too. The history tables have the types of the contract
+and the partition column of the crawler. The table `published_runs` has the publication records that
+are in the bucket when a reader's query runs. Tokens, states, pages, and errors follow the
+documentation of Athena; they were not compared with Athena itself.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local.extensions.athena.sql import MalformedQueryError, QueryError, translate
 
-PAGE = 1000
+_PAGE_SIZE = 1000
 _SQL_TYPES = {"string": "varchar"}
-_POINTERS = """
+_CREATE_PUBLISHED_RUNS = """
 CREATE OR REPLACE TABLE published_runs (
     run_id varchar, batch varchar, claimed_at varchar, published_at varchar,
     accepted_revenue varchar,
@@ -39,10 +39,18 @@ CREATE OR REPLACE TABLE published_runs (
 
 
 @dataclass
-class Failure:
-    """How the next executions of queries whose text holds `words` end, `times` times."""
+class QueryFailure:
+    """A failure of the next queries that contain a text.
 
-    words: str
+    Attributes:
+        query_text: Text that the SQL of the failing queries contains.
+        reason: The reason of the state change.
+        retryable: Whether Athena marks the failure as retryable.
+        state: The final state of the queries.
+        times: How many queries fail.
+    """
+
+    query_text: str
     reason: str
     retryable: bool = False
     state: str = "FAILED"
@@ -51,43 +59,52 @@ class Failure:
 
 @dataclass
 class Execution:
-    """A query that was started; `polls` is how often it is still going on when asked."""
+    """A query that was started. It is unfinished for the first `polls` status requests."""
 
     request: dict[str, Any]
     polls: int
-    failure: Failure | None = None
+    failure: QueryFailure | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     columns: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
+        """The SQL of the query."""
         return str(self.request["QueryString"])
 
 
 class FakeAthena:
-    """What Athena would answer; `executions` by id, in the order of their starts."""
+    """The API of Athena. The names of its methods are the names of the operations.
+
+    Attributes:
+        bucket: Name of the bucket with the publication records.
+        database: The database with the history tables.
+        executions: All executions by ID, in the order in which they were started.
+        failures: Failures of the next queries.
+        polls: How many status requests find a query unfinished.
+    """
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self.database = duckdb.connect()
         self.executions: dict[str, Execution] = {}
-        self.failures: list[Failure] = []
+        self.failures: list[QueryFailure] = []
         self.polls = 0
         self._tokens: dict[str, str] = {}
         for dataset in DATASETS:
-            self._make(dataset.name, dataset.curated_columns)
+            self._create_history_table(dataset.name, dataset.curated_columns)
         for table in KPI_TABLES:
-            self._make(table.name, table.columns_for(personal_data=True))
-        self.database.execute(_POINTERS)
+            self._create_history_table(table.name, table.columns_for(personal_data=True))
+        self.database.execute(_CREATE_PUBLISHED_RUNS)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Answer boto3's calls to Athena from now on; the parameters are checked as boto3 does."""
+        """Handle all calls of boto3 to Athena. Parameters are validated as boto3 does."""
         original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-        def call(caller: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-            if caller.meta.service_model.service_name != "athena":
-                return original(caller, operation, arguments)
-            model = caller.meta.service_model.operation_model(operation)
+        def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+            if client.meta.service_model.service_name != "athena":
+                return original(client, operation, arguments)
+            model = client.meta.service_model.operation_model(operation)
             assert model.input_shape
             validate_parameters(arguments, model.input_shape)
             return getattr(self, operation)(arguments)
@@ -95,33 +112,33 @@ class FakeAthena:
         monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
     def add(self, table: str, run_id: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Catalogue rows of a run; columns that a row does not name are null."""
+        """Add rows of a run to a history table. Columns that a row does not name are null."""
         for row in rows:
             names = ", ".join([*row, "run_id"])
-            marks = ", ".join("?" * (len(row) + 1))
+            placeholders = ", ".join("?" * (len(row) + 1))
             self.database.execute(
-                f"INSERT INTO history_{table} ({names}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO history_{table} ({names}) VALUES ({placeholders})",  # noqa: S608
                 [*row.values(), run_id],
             )
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        """What a reader gets who asks Athena now."""
-        self._read_pointers()
+        """Return the rows that a reader's query returns now."""
+        self._read_publication_records()
         return self.database.execute(translate(text)).fetchall()
 
     def StartQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         request = dict(arguments)
         token = request.pop("ClientRequestToken")
-        known = self._tokens.get(token)
-        if known is not None:
-            if self.executions[known].request != request:
-                raise _error("InvalidRequestException", "Idempotent parameters do not match")
-            return {"QueryExecutionId": known}
+        existing_id = self._tokens.get(token)
+        if existing_id is not None:
+            if self.executions[existing_id].request != request:
+                raise _create_error("InvalidRequestException", "Idempotent parameters do not match")
+            return {"QueryExecutionId": existing_id}
         execution = Execution(request, self.polls)
         execution_id = f"query-{len(self.executions) + 1}"
         self._tokens[token] = execution_id
         self.executions[execution_id] = execution
-        self._end(execution)
+        self._run(execution)
         return {"QueryExecutionId": execution_id}
 
     def GetQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
@@ -142,23 +159,23 @@ class FakeAthena:
         names = [name for name, _ in execution.columns]
         rows = [tuple(names), *execution.rows]
         start = int(arguments.get("NextToken", 0))
-        info = [{"Name": name, "Type": kind} for name, kind in execution.columns]
+        info = [{"Name": name, "Type": type_} for name, type_ in execution.columns]
         page: dict[str, Any] = {
             "ResultSet": {
                 "Rows": [
                     {"Data": [{} if v is None else {"VarCharValue": str(v)} for v in row]}
-                    for row in rows[start : start + PAGE]
+                    for row in rows[start : start + _PAGE_SIZE]
                 ],
                 "ResultSetMetadata": {"ColumnInfo": info},
             }
         }
-        if start + PAGE < len(rows):
-            page["NextToken"] = str(start + PAGE)
+        if start + _PAGE_SIZE < len(rows):
+            page["NextToken"] = str(start + _PAGE_SIZE)
         return page
 
-    def _end(self, execution: Execution) -> None:
+    def _run(self, execution: Execution) -> None:
         for failure in self.failures:
-            if failure.times and failure.words in execution.text:
+            if failure.times and failure.query_text in execution.text:
                 failure.times -= 1
                 execution.failure = failure
                 return
@@ -166,21 +183,23 @@ class FakeAthena:
             parameters = execution.request.get("ExecutionParameters", [])
             result = self.database.execute(translate(execution.text, parameters))
         except (duckdb.Error, MalformedQueryError, QueryError) as error:
-            execution.failure = Failure("", f"SYNTAX_ERROR: {error}")
+            execution.failure = QueryFailure("", f"SYNTAX_ERROR: {error}")
             return
-        execution.columns = [(name, _athena_type(kind)) for name, kind, *_ in result.description]
+        execution.columns = [
+            (name, _get_athena_type(type_)) for name, type_, *_ in result.description
+        ]
         execution.rows = result.fetchall()
 
-    def _make(self, table: str, columns: Sequence[tuple[str, str]]) -> None:
-        types = ", ".join(f"{name} {_SQL_TYPES.get(kind, kind)}" for name, kind in columns)
+    def _create_history_table(self, table: str, columns: Sequence[tuple[str, str]]) -> None:
+        types = ", ".join(f"{name} {_SQL_TYPES.get(type_, type_)}" for name, type_ in columns)
         self.database.execute(f"CREATE TABLE history_{table} ({types}, run_id varchar)")
 
-    def _read_pointers(self) -> None:
-        self.database.execute(_POINTERS)
+    def _read_publication_records(self) -> None:
+        self.database.execute(_CREATE_PUBLISHED_RUNS)
         s3 = boto3.client("s3")
-        listed = s3.list_objects_v2(Bucket=self.bucket, Prefix="published_runs/")
-        for found in listed.get("Contents", []):
-            text = s3.get_object(Bucket=self.bucket, Key=found["Key"])["Body"].read().decode()
+        response = s3.list_objects_v2(Bucket=self.bucket, Prefix="published_runs/")
+        for entry in response.get("Contents", []):
+            text = s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read().decode()
             for line in text.splitlines():
                 self.database.execute(
                     "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -188,10 +207,10 @@ class FakeAthena:
                 )
 
 
-def _athena_type(kind: Any) -> str:
-    name = str(kind).lower().partition("(")[0]
+def _get_athena_type(duckdb_type: Any) -> str:
+    name = str(duckdb_type).lower().partition("(")[0]
     return {"hugeint": "bigint"}.get(name, name)
 
 
-def _error(code: str, message: str) -> ClientError:
+def _create_error(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Athena")

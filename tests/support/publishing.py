@@ -1,4 +1,4 @@
-"""Calling publish_results, and looking at what it left."""
+"""Publication of a run through the handler, and the objects that it writes."""
 
 from __future__ import annotations
 
@@ -11,45 +11,53 @@ from handlers.publish_results import handler
 from tests.functional.conftest import Cloud, Context
 from tests.support.athena import FakeAthena
 from tests.support.events import load_event
-from tests.support.runs import CLAIMED_AT, RUN, finish_run
+from tests.support.runs import CLAIMED_AT, RUN_ID, finish_run
 
-OLDER = "2026-11-aaaaaaaaaaaaaaaaaaaa"
-EARLIER = "2026-11-22T08:00:00.000000Z"
+OLDER_RUN_ID = "2026-11-aaaaaaaaaaaaaaaaaaaa"
+EARLIER_CLAIM = "2026-11-22T08:00:00.000000Z"
 
-# The decorators hide the types, or do not; Lambda gives a context of its own in any case.
+# The annotation replaces the one that the decorators leave, which requires a real context.
 _handle: Callable[..., dict[str, Any]] = handler
 
 
 def publish(
-    run_id: str = RUN,
+    run_id: str = RUN_ID,
     claimed_at: str = CLAIMED_AT,
     warnings: tuple[str, ...] = (),
     remaining_ms: int = 300_000,
     personal_data: bool = False,
 ) -> dict[str, Any]:
-    """Publish a run; `warnings` are of its file of users."""
+    """Publish a run and return the response of the function.
+
+    Args:
+        run_id: ID of the run.
+        claimed_at: Time of the run's claim.
+        warnings: Warnings of the file of users.
+        remaining_ms: Remaining time of the function in milliseconds.
+        personal_data: Whether the jobs of the run wrote personal data.
+    """
     event = load_event("publish_results") | {"run_id": run_id, "claimed_at": claimed_at}
     event["files"][0]["warnings"] = list(warnings)
     event["personal_data"] = personal_data
     return _handle(event, Context(remaining_ms=remaining_ms))
 
 
-def publish_older(cloud: Cloud, athena: FakeAthena) -> None:
-    """Publish a run that was claimed before the others; its average is 1.00."""
-    finish_run(cloud, athena, OLDER, average="1.00")
-    assert publish(OLDER, EARLIER)["status"] == "PUBLISHED"
+def publish_older_run(cloud: Cloud, athena: FakeAthena) -> None:
+    """Publish a run that was claimed before the others. Its average transaction is 1.00."""
+    finish_run(cloud, athena, OLDER_RUN_ID, average="1.00")
+    assert publish(OLDER_RUN_ID, EARLIER_CLAIM)["status"] == "PUBLISHED"
 
 
-def objects(cloud: Cloud, *prefixes: str) -> dict[str, str]:
-    """The objects below the prefixes, by key in order."""
+def read_objects(cloud: Cloud, *prefixes: str) -> dict[str, str]:
+    """Return the content of all objects with one of the prefixes, in the order of their keys."""
     s3 = boto3.client("s3")
     return {
-        found["Key"]: s3.get_object(Bucket=cloud.bucket, Key=found["Key"])["Body"].read().decode()
+        entry["Key"]: s3.get_object(Bucket=cloud.bucket, Key=entry["Key"])["Body"].read().decode()
         for prefix in prefixes
-        for found in s3.list_objects_v2(Bucket=cloud.bucket, Prefix=prefix).get("Contents", [])
+        for entry in s3.list_objects_v2(Bucket=cloud.bucket, Prefix=prefix).get("Contents", [])
     }
 
 
-def published(cloud: Cloud) -> dict[str, str]:
-    """All that publishing leaves in the bucket."""
-    return objects(cloud, "published_runs/", "reports/")
+def read_publication_objects(cloud: Cloud) -> dict[str, str]:
+    """Return every object that a publication writes: publication records and reports."""
+    return read_objects(cloud, "published_runs/", "reports/")

@@ -1,4 +1,4 @@
-"""A small run as the jobs leave it: reports in the bucket, rows in the catalogue."""
+"""A small finished run: its job reports in the bucket, and its rows in the catalog."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from contract.reports import DatasetCounts, KpiReport, TableTotals, Transformati
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 
-RUN = "2026-11-0123456789abcdef0123"
+RUN_ID = "2026-11-0123456789abcdef0123"
 CLAIMED_AT = "2026-11-23T08:00:00.000000Z"
-ROWS_OF_KPIS = {
+KPI_ROW_COUNTS = {
     "location_metrics": 2,
     "vehicle_metrics": 2,
     "daily_metrics": 2,
@@ -25,8 +25,8 @@ ROWS_OF_KPIS = {
 }
 
 
-def transformation_report(run_id: str = RUN) -> TransformationReport:
-    """Three rentals of 600.50 in all were accepted, one of four was rejected for two reasons."""
+def transformation_report(run_id: str = RUN_ID) -> TransformationReport:
+    """Return a report of four rentals: three accepted (600.50), one rejected for two reasons."""
     return TransformationReport(
         run_id=run_id,
         datasets={
@@ -40,44 +40,44 @@ def transformation_report(run_id: str = RUN) -> TransformationReport:
     )
 
 
-def kpi_report(run_id: str = RUN) -> KpiReport:
-    """Every table adds up to the three rentals."""
+def kpi_report(run_id: str = RUN_ID) -> KpiReport:
+    """Return a report in which every table contains the three accepted rentals."""
     return KpiReport(
-        run_id, {name: TableTotals(rows, 3, "600.50") for name, rows in ROWS_OF_KPIS.items()}
+        run_id, {name: TableTotals(rows, 3, "600.50") for name, rows in KPI_ROW_COUNTS.items()}
     )
 
 
 def put_reports(
-    cloud: Cloud, transformation: TransformationReport, kpis: KpiReport, run_id: str = RUN
+    cloud: Cloud, transformation: TransformationReport, kpis: KpiReport, run_id: str = RUN_ID
 ) -> None:
     cloud.put(job_report_key(TRANSFORMATION_JOB, run_id), transformation.to_json().encode())
     cloud.put(job_report_key(KPI_JOB, run_id), kpis.to_json().encode())
 
 
-def changed_dataset(
-    job_report_key: TransformationReport, dataset: str, **counts: Any
+def replace_dataset_counts(
+    report: TransformationReport, dataset: str, **counts: Any
 ) -> TransformationReport:
-    """The report with other counts of one dataset."""
-    changed = replace(job_report_key.datasets[dataset], **counts)
-    return replace(job_report_key, datasets={**job_report_key.datasets, dataset: changed})
+    """Return the report with other counts for one dataset."""
+    new_counts = replace(report.datasets[dataset], **counts)
+    return replace(report, datasets={**report.datasets, dataset: new_counts})
 
 
-def changed_table(job_report_key: KpiReport, table: str, **totals: Any) -> KpiReport:
-    """The report with other totals of one table."""
-    changed = replace(job_report_key.tables[table], **totals)
-    return replace(job_report_key, tables={**job_report_key.tables, table: changed})
+def replace_table_totals(report: KpiReport, table: str, **totals: Any) -> KpiReport:
+    """Return the report with other totals for one table."""
+    new_totals = replace(report.tables[table], **totals)
+    return replace(report, tables={**report.tables, table: new_totals})
 
 
 def finish_run(
-    cloud: Cloud, athena: FakeAthena, run_id: str = RUN, average: str = "200.17"
+    cloud: Cloud, athena: FakeAthena, run_id: str = RUN_ID, average: str = "200.17"
 ) -> None:
-    """Leave the run as both jobs and the crawler do; by their `average` runs can be told apart."""
+    """Write and catalog the results of a run. Its average transaction distinguishes it."""
     put_reports(cloud, transformation_report(run_id), kpi_report(run_id), run_id)
-    catalogue(athena, run_id, Decimal(average))
+    catalog_run(athena, run_id, Decimal(average))
 
 
-def catalogue(athena: FakeAthena, run_id: str, average: Decimal) -> None:
-    """What the crawler finds of the run."""
+def catalog_run(athena: FakeAthena, run_id: str, average: Decimal) -> None:
+    """Add the rows of a run to the catalog, as the crawler does."""
     athena.add(
         "users", run_id, [{"user_id": f"u{n}", "email": f"private{n}@example.com"} for n in (1, 2)]
     )
@@ -104,7 +104,7 @@ def _kpi_rows() -> dict[str, list[dict[str, Any]]]:
     parts = ((1, Decimal("100.00")), (2, Decimal("500.50")))
     rows: dict[str, list[dict[str, Any]]] = {
         "location_metrics": [
-            {"location_id": "l1", "location_name": "Harbour", "city": "Bergen"},
+            {"location_id": "l1", "location_name": "Harbor", "city": "Bergen"},
             {"location_id": "l2"},
         ],
         "vehicle_metrics": [

@@ -1,1 +1,1 @@
-"""From the outputs of the two jobs to the run that readers see."""
+"""Publication: from the outputs of the two jobs to the tables and the report that readers see."""

@@ -1,8 +1,8 @@
-"""The tables as Athena knows them, and the queries over them: views, row counts, questions.
+"""The queries that the pipeline runs in Athena: views, row counts, and questions.
 
-The crawler catalogues each table's runs as `history_<table>`; the view `<table>` shows the newest
-published one. The SQL lies in `sql/`; names of tables and columns come from the contract alone, and
-whatever else is a parameter.
+The crawler catalogs the runs of each table as `history_<table>`. The view `<table>` shows the rows
+of the published run. The SQL is in `sql/`. The names of tables and columns come from the contract;
+every other value is a query parameter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 
 @dataclass(frozen=True)
 class CatalogTable:
-    """A table of a run; `rentals` and `revenue` are what adds up to the run's, `0` for nothing."""
+    """A table in the catalog.
+
+    Attributes:
+        name: Name of the view.
+        columns: Names of the columns that readers see.
+        rentals: SQL expression for the number of rentals in a row. `0` if rows are not rentals.
+        revenue: SQL expression for the revenue of a row. `0` if rows have no revenue.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -27,7 +34,11 @@ class CatalogTable:
 
 
 def list_tables(personal_data: bool) -> list[CatalogTable]:
-    """All tables, with the columns that readers see."""
+    """Return all curated tables and KPI tables.
+
+    Args:
+        personal_data: Whether the tables have the columns with personal data.
+    """
     curated = [
         CatalogTable(
             dataset.name,
@@ -36,60 +47,72 @@ def list_tables(personal_data: bool) -> list[CatalogTable]:
         )
         for dataset in DATASETS
     ]
-    return curated + [_kpi_table(table, personal_data) for table in KPI_TABLES]
+    return curated + [_catalog_kpi_table(table, personal_data) for table in KPI_TABLES]
 
 
-def views(personal_data: bool) -> list[Query]:
-    """What makes the view of each table, or makes it anew."""
+def build_view_queries(personal_data: bool) -> list[Query]:
+    """Return the statements that create or replace the view of each table.
+
+    Args:
+        personal_data: Whether the views have the columns with personal data.
+    """
     return [
         Query(
             f"view {table.name}",
-            _sql("published_view", table=table.name, columns=_list(table.columns)),
+            _read_sql("published_view", table=table.name, columns=_join(table.columns)),
         )
         for table in list_tables(personal_data)
     ]
 
 
-def row_counts(run_id: str) -> Query:
-    """One row a table: `table_name`, `row_count`, and the `rentals` and `revenue` they add up to.
+def build_row_count_query(run_id: str) -> Query:
+    """Return the query that counts the rows of a run in each table.
 
-    One query for all tables, since each query is charged for ten megabytes at least.
+    It is one query for all tables because Athena charges at least 10 MB for each query. A row of
+    its result has the columns `table_name`, `row_count`, `rentals`, and `revenue`. The last two are
+    totals, and zero for tables that have none.
     """
     tables = list_tables(personal_data=False)
-    texts = (
-        _sql("row_counts", table=table.name, rentals=table.rentals, revenue=table.revenue)
+    selects = (
+        _read_sql("row_counts", table=table.name, rentals=table.rentals, revenue=table.revenue)
         for table in tables
     )
-    return Query("row counts", "UNION ALL\n".join(texts), (run_id,) * len(tables))
+    return Query("row counts", "UNION ALL\n".join(selects), (run_id,) * len(tables))
 
 
-def question_queries(run_id: str) -> list[Query]:
-    """Return the query of each question about a run."""
+def build_question_queries(run_id: str) -> list[Query]:
+    """Return the query of each question about a run, whether or not the run is published."""
     return [
         Query(
             question.name,
-            _of_run(_kpi_table(question.table, personal_data=False)) + _sql(question.name),
+            _select_run(_catalog_kpi_table(question.table, personal_data=False))
+            + _read_sql(question.name),
             (run_id,),
         )
         for question in QUESTIONS
     ]
 
 
-def _kpi_table(table: KpiTable, personal_data: bool) -> CatalogTable:
+def _catalog_kpi_table(table: KpiTable, personal_data: bool) -> CatalogTable:
     columns = tuple(name for name, _ in table.columns_for(personal_data))
     return CatalogTable(table.name, columns, table.count_column, table.revenue_column)
 
 
-def _of_run(table: CatalogTable) -> str:
-    return _sql("single_run", table=table.name, columns=_list(table.columns))
+def _select_run(table: CatalogTable) -> str:
+    return _read_sql("single_run", table=table.name, columns=_join(table.columns))
 
 
-def _list(columns: tuple[str, ...]) -> str:
+def _join(columns: tuple[str, ...]) -> str:
     return ",\n    ".join(columns)
 
 
-def _sql(name: str, **identifiers: str) -> str:
-    """A file of `sql/` without its comments: not all of Athena's statements may begin with one."""
+def _read_sql(name: str, **identifiers: str) -> str:
+    """Read a file of `sql/` without its comments: Athena rejects some statements after a comment.
+
+    Args:
+        name: Name of the file without its suffix.
+        **identifiers: Names of tables and columns, by placeholder.
+    """
     lines = (SQL_FOLDER / f"{name}.sql").read_text("utf-8").splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("--"))
     return Template(text).substitute(identifiers)

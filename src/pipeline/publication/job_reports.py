@@ -1,4 +1,4 @@
-"""The reports of a run's two jobs, read from the bucket."""
+"""The reports of a run's two jobs, as they are in the bucket."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class JobReports:
 def read_job_reports(s3: S3Client, bucket: str, run_id: str) -> JobReports:
     """Read the reports of both jobs.
 
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        run_id: ID of the run.
+
     Raises:
         RunRejectedError: A report is missing or invalid. The message names each problem.
     """
@@ -42,13 +47,13 @@ def read_job_reports(s3: S3Client, bucket: str, run_id: str) -> JobReports:
         except ClientError as error:
             if error_code(error) != "NoSuchKey":
                 raise
-            problems.append(f"the {job} job wrote no report ({key}), so it did not finish")
+            problems.append(f"the {job} job did not finish: it wrote no report to {key}")
         except ValueError as error:
-            problems.append(f"{key} is not a report of the {job} job: {error}")
+            problems.append(f"{key} is not a valid report of the {job} job: {error}")
         return None
 
     transformation = read(TRANSFORMATION_JOB, TransformationReport.from_json)
     kpis = read(KPI_JOB, KpiReport.from_json)
     if transformation is None or kpis is None:
-        raise RunRejectedError("; ".join(problems))
+        raise RunRejectedError(f"run {run_id}: {'; '.join(problems)}")
     return JobReports(transformation, kpis)

@@ -1,10 +1,12 @@
-"""The pointer: which run readers see, decided in the ledger and shown by one object.
+"""The pointer to the published run: an item of the ledger, and the newest publication record.
 
-The ledger's item `pointer` says which run may have it. A run takes it unless one that was claimed
-later has it, whichever ends first; so the last state is the same in every order. `published_at`
-only grows, since the views show the newest object in `published_runs/`. Going back by hand is one
-more object, of an older run with a newer time; the ledger need not know, for the next run's time is
-newer still.
+The item `pointer` of the ledger decides which run is published: the run that was claimed last,
+whichever run finishes first. The result is therefore the same for every order of events. The
+publication record in `published_runs/` shows this run to readers. `published_at` always increases,
+because the views show the run of the record with the latest time.
+
+To roll back, an operator adds a record of an earlier run with the current time. The ledger does not
+need to know about it: the time of the next published run is later.
 """
 
 from __future__ import annotations
@@ -19,18 +21,25 @@ from contract.reports import TransformationReport
 from pipeline.clock import format_utc, parse_utc, utc_now
 from pipeline.errors import InvalidPointerError, RetryableError
 from pipeline.ledger.batch import Run
+from pipeline.ledger.keys import POINTER
 from pipeline.ledger.table import LedgerTable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_ITEM = "pointer"
-_TRIES = 10
+_MAX_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """Who has the pointer: times are ISO 8601 in UTC, `key` is the object that shows the run."""
+    """The pointer as the ledger stores it.
+
+    Attributes:
+        run_id: ID of the published run.
+        claimed_at: Time of the run's claim, ISO 8601 in UTC.
+        published_at: Time of the publication, ISO 8601 in UTC.
+        key: Key of the publication record.
+    """
 
     run_id: str
     claimed_at: str
@@ -38,26 +47,43 @@ class Pointer:
     key: str
 
 
-def claim_pointer(ledger: LedgerTable, run: Run) -> Pointer:
-    """Take the pointer for the run if it may have it; the pointer as it is then.
+def update_pointer(ledger: LedgerTable, run: Run) -> Pointer:
+    """Move the pointer to a run, unless it already names this run or one that was claimed later.
 
-    It is another run's if that was claimed later. The same run gets the same pointer again.
+    Args:
+        ledger: The table that has the pointer.
+        run: The run to publish.
+
+    Returns:
+        The pointer after the update. It names another run if that one was claimed later.
+
+    Raises:
+        RetryableError: Other runs moved the pointer during every attempt.
     """
-    for _ in range(_TRIES):
-        held = _held(ledger)
-        if held and (held.run_id == run.run_id or held.claimed_at > run.claimed_at):
-            return held
-        mine = _next(held, run)
-        if _move(ledger, held, mine):
-            return mine
-        # Another run moved it in between: look again.
-    raise RetryableError(f"the pointer was moved by others {_TRIES} times in a row")
+    for _ in range(_MAX_ATTEMPTS):
+        current = _read_pointer(ledger)
+        if current and (current.run_id == run.run_id or current.claimed_at > run.claimed_at):
+            return current
+        new = _create_pointer(run, current)
+        if _replace_pointer(ledger, current, new):
+            return new
+        # Another run moved the pointer since it was read: read it again.
+    raise RetryableError(
+        f"the pointer was not moved to {run.run_id}: other runs moved it during each of"
+        f" {_MAX_ATTEMPTS} attempts"
+    )
 
 
-def published_run_id(s3: S3Client, bucket: str) -> str | None:
-    """The run that readers see; null if none was ever published.
+def read_published_run_id(s3: S3Client, bucket: str) -> str | None:
+    """Return the ID of the run that readers see, or None if no run was ever published.
 
-    InvalidPointerError if the newest object, which people may have written, names no run.
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+
+    Raises:
+        InvalidPointerError: The newest publication record names no run. An operator may have
+            written it.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=PUBLISHED_RUNS_PREFIX
@@ -69,53 +95,66 @@ def published_run_id(s3: S3Client, bucket: str) -> str | None:
     try:
         return str(json.loads(text)["run_id"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidPointerError(f"{newest} is no pointer: {error}") from error
+        raise InvalidPointerError(
+            f"{newest} is not a valid publication record: {error!r}"
+        ) from error
 
 
-def write_publication(
+def write_publication_record(
     s3: S3Client, bucket: str, pointer: Pointer, batch: str, report: TransformationReport
 ) -> None:
-    """Put the object that turns readers to the run; the same content each time."""
+    """Write the publication record, which shows the run to readers.
+
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        pointer: The pointer to the run. The same pointer leads to the same record.
+        batch: Prefix of the run's batch.
+        report: What the run counted.
+    """
     s3.put_object(
         Bucket=bucket,
         Key=pointer.key,
-        Body=_content(pointer, batch, report).encode(),
+        Body=_format_record(pointer, batch, report).encode(),
         ContentType="application/json",
     )
 
 
-def _held(table: LedgerTable) -> Pointer | None:
-    item = table.get(_ITEM)
+def _read_pointer(ledger: LedgerTable) -> Pointer | None:
+    item = ledger.get(POINTER)
     return Pointer(**{field.name: item[field.name] for field in fields(Pointer)}) if item else None
 
 
-def _next(held: Pointer | None, run: Run) -> Pointer:
+def _create_pointer(run: Run, current: Pointer | None) -> Pointer:
     published_at = utc_now()
-    if held:
-        # Clocks differ between machines; the order of publishing does not.
-        after = parse_utc(held.published_at) + timedelta(microseconds=1)
-        published_at = max(published_at, format_utc(after))
+    if current:
+        # The clocks of two machines differ, but times of publication must increase.
+        next_time = parse_utc(current.published_at) + timedelta(microseconds=1)
+        published_at = max(published_at, format_utc(next_time))
     key = publication_key(published_at, run.run_id)
     return Pointer(run.run_id, run.claimed_at, published_at, key)
 
 
-def _move(table: LedgerTable, held: Pointer | None, to: Pointer) -> bool:
-    """One conditional update; false if the pointer is no longer as it was seen."""
-    names = asdict(to)
-    values = {f":{name}": value for name, value in names.items()}
-    if held:
-        values[":seen"] = held.published_at
-    return table.update(
-        _ITEM,
-        "SET " + ", ".join(f"#{name} = :{name}" for name in names),
-        "#published_at = :seen" if held else "attribute_not_exists(#published_at)",
-        names={f"#{name}": name for name in names},
+def _replace_pointer(ledger: LedgerTable, current: Pointer | None, new: Pointer) -> bool:
+    """Write the new pointer if the current one has not changed. Return whether it was written."""
+    attributes = asdict(new)
+    values = {f":{name}": value for name, value in attributes.items()}
+    if current:
+        values[":current"] = current.published_at
+    return ledger.update(
+        POINTER,
+        "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+        "#published_at = :current" if current else "attribute_not_exists(#published_at)",
+        names={f"#{name}": name for name in attributes},
         values=values,
     )
 
 
-def _content(pointer: Pointer, batch: str, report: TransformationReport) -> str:
-    """One line, as the table `published_runs` reads it; the most frequent reasons first."""
+def _format_record(pointer: Pointer, batch: str, report: TransformationReport) -> str:
+    """Return the record as one line, as the table `published_runs` requires.
+
+    The most frequent reject reasons come first.
+    """
     reasons = sorted(
         (
             (rows, dataset, reason)

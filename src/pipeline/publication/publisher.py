@@ -1,13 +1,12 @@
 """Publish a run: make its tables the ones that readers see, and send its report.
 
 The order is views, row counts, answers, pointer, email. Every problem is known before the pointer
-moves, so readers never see rows that the catalog does not contain as the jobs counted them. The
-answers come from the partitions of this run and not from the views: the numbers in the email are
-right even if another run is published at the same time, or was claimed later.
+moves, so readers never see a run whose rows in the catalog differ from the job reports. The answers
+come from the partitions of this run, not from the views: the numbers in the email are correct even
+if another run is published at the same time, or was claimed later.
 
-Every step can be repeated: a view is replaced by the same view, queries are found by their request
-tokens, the run gets the same pointer again, the email that was written first counts, and it is sent
-once.
+Every step can be repeated: a view is replaced by the same view, queries are identified by their
+request tokens, the run gets the same pointer, and the email is sent once, as it was first written.
 """
 
 from __future__ import annotations
@@ -30,15 +29,21 @@ from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import run_published_notification
 from pipeline.ledger.table import LedgerTable
 from pipeline.notifications.emails import Email, EmailSender
-from pipeline.publication.catalog import question_queries, row_counts, views
+from pipeline.publication.catalog import (
+    build_question_queries,
+    build_row_count_query,
+    build_view_queries,
+)
 from pipeline.publication.job_reports import JobReports, read_job_reports
-from pipeline.publication.pointer import claim_pointer, write_publication
-from pipeline.publication.report_email import report_email
+from pipeline.publication.pointer import update_pointer, write_publication_record
+from pipeline.publication.report_email import build_report_email
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 PublicationStatus = Literal["PUBLISHED", "SUPERSEDED"]
+
+_UNITS = {"rows": "rows", "rentals": "rentals", "revenue": "in revenue"}
 
 
 @dataclass(frozen=True)
@@ -82,21 +87,26 @@ class Publisher:
             personal_data: Whether the jobs of the run wrote personal data.
 
         Raises:
-            RunRejectedError: A report is missing, or Athena finds other rows than the jobs counted.
+            RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
+                contain what the jobs counted.
             QueryFailedError: Athena could not run a query.
             RetryableError: The same call may succeed later.
         """
         reports = read_job_reports(self.s3, self.bucket, run.run_id)
-        self.query_runner.run(views(personal_data))
-        (result,) = self.query_runner.fetch([row_counts(run.run_id)])
-        _compare(run.run_id, expected_contents(reports), _parse_contents(result))
+        self.query_runner.run(build_view_queries(personal_data))
+        (result,) = self.query_runner.fetch([build_row_count_query(run.run_id)])
+        _check_contents(run.run_id, _expected_contents(reports), _parse_contents(result))
         answers = self._answer_questions(run)
-        pointer = claim_pointer(self.ledger, run)
+        pointer = update_pointer(self.ledger, run)
         is_published = pointer.run_id == run.run_id
         if is_published:
-            write_publication(self.s3, self.bucket, pointer, run.batch, reports.transformation)
+            write_publication_record(
+                self.s3, self.bucket, pointer, run.batch, reports.transformation
+            )
         published_instead = None if is_published else pointer.run_id
-        email = report_email(run, reports.transformation, answers, published_instead, self.bucket)
+        email = build_report_email(
+            run, reports.transformation, answers, published_instead, self.bucket
+        )
         email_sent = self._send(run, email)
         if is_published:
             return Publication("PUBLISHED", pointer.key, email_sent)
@@ -104,7 +114,7 @@ class Publisher:
 
     def _answer_questions(self, run: Run) -> Mapping[str, QueryResult]:
         """Run the query of each question, and store the answers."""
-        queries = question_queries(run.run_id)
+        queries = build_question_queries(run.run_id)
         results = self.query_runner.fetch(queries)
         answers = {query.name: result for query, result in zip(queries, results, strict=True)}
         records = {name: answer.records for name, answer in answers.items()}
@@ -141,7 +151,7 @@ class Publisher:
         except ClientError as error:
             if error_code(error) == "ConditionalRequestConflict":
                 raise RetryableError(
-                    f"Another request is writing {key} at the same time: {error}"
+                    f"another request is writing {key} at the same time: {error}"
                 ) from error
             if error_code(error) != "PreconditionFailed":
                 raise
@@ -151,14 +161,14 @@ class Publisher:
 
 @dataclass(frozen=True)
 class TableContents:
-    """What a table contains of a run: its rows, and their total rentals and revenue."""
+    """What a table contains for a run: the number of rows, and the totals of their values."""
 
     rows: int
     rentals: int
     revenue: Decimal
 
 
-def expected_contents(reports: JobReports) -> dict[str, TableContents]:
+def _expected_contents(reports: JobReports) -> dict[str, TableContents]:
     """Return what each table must contain according to the jobs.
 
     Rentals and revenue of the curated tables other than `rentals` are zero.
@@ -179,7 +189,7 @@ def expected_contents(reports: JobReports) -> dict[str, TableContents]:
 
 
 def _parse_contents(result: QueryResult) -> dict[str, TableContents]:
-    """Return the result of `row_counts` by table. Its sums are never null."""
+    """Return the result of the row count query by table. Its totals are never null."""
     return {
         str(row["table_name"]): TableContents(
             int(row["row_count"] or 0), int(row["rentals"] or 0), Decimal(row["revenue"] or 0)
@@ -188,13 +198,13 @@ def _parse_contents(result: QueryResult) -> dict[str, TableContents]:
     }
 
 
-def _compare(
+def _check_contents(
     run_id: str, expected: dict[str, TableContents], actual: dict[str, TableContents]
 ) -> None:
     problems = [
-        f"{table} {problem}"
+        f"{table}: {difference}"
         for table, contents in expected.items()
-        for problem in _differences(contents, actual[table])
+        for difference in _list_differences(contents, actual[table])
     ]
     if problems:
         raise RunRejectedError(
@@ -203,8 +213,8 @@ def _compare(
         )
 
 
-def _differences(expected: TableContents, actual: TableContents) -> Iterator[str]:
+def _list_differences(expected: TableContents, actual: TableContents) -> Iterator[str]:
     pairs = zip(asdict(expected).items(), asdict(actual).values(), strict=True)
     for (name, expected_value), actual_value in pairs:
         if expected_value != actual_value:
-            yield f"has {name} {actual_value:,} instead of {expected_value:,}"
+            yield f"{actual_value:,} {_UNITS[name]} instead of {expected_value:,}"

@@ -1,4 +1,4 @@
-"""The questions that the report of a run answers: one file of `sql/` each."""
+"""The questions that the report of a run answers. Each one has a file in `sql/`."""
 
 from __future__ import annotations
 
@@ -42,16 +42,22 @@ QUESTIONS = (
     TOTALS,
     Question(
         "top_locations",
-        "Locations with the most revenue",
+        "Locations with the highest revenue",
         LOCATION_METRICS,
         ("location_name", "city", "revenue", "rentals"),
     ),
     Question(
-        "vehicle_types", "Vehicle types", VEHICLE_METRICS, ("vehicle_type", "rentals", "revenue")
+        "vehicle_types",
+        "Vehicle types by number of rentals",
+        VEHICLE_METRICS,
+        ("vehicle_type", "rentals", "revenue"),
     ),
     Question(
-        "top_users", "Users who spent the most", USER_METRICS, ("user_id", "spending", "rentals")
+        "top_users",
+        "Users with the highest spending",
+        USER_METRICS,
+        ("user_id", "spending", "rentals"),
     ),
-    Question("recent_days", "Last days", DAILY_METRICS, ("day", "rentals", "revenue")),
+    Question("recent_days", "Most recent days", DAILY_METRICS, ("day", "rentals", "revenue")),
 )
 """All questions, in the order in which their answers are shown."""

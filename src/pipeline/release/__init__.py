@@ -1,1 +1,1 @@
-"""Installing the Spark jobs in the bucket when the stack is deployed."""
+"""Release: the Spark scripts that a deployment installs in the bucket."""

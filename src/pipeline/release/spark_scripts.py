@@ -1,4 +1,7 @@
-"""The Spark jobs in the bucket: one folder a release, with a manifest that says whose it is."""
+"""Releases of the Spark scripts in the bucket.
+
+Each release has its own folder with a manifest, which names the owner and the files.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from botocore.exceptions import ClientError
 from contract.layout import JOBS_ZIP, scripts_prefix
 from pipeline.aws.clients import error_code
 from pipeline.errors import PipelineError
-from pipeline.release.spark_package import ENTRY_POINTS, spark_package
+from pipeline.release.spark_package import ENTRY_POINTS, build_spark_package
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -21,62 +24,87 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 
-_RELEASE_LETTERS = 16
-_ALL_RELEASES = scripts_prefix("")
-_MOST_DELETED_AT_ONCE = 1000
+_RELEASE_LENGTH = 16
+_RELEASES_PREFIX = scripts_prefix("")
+_MAX_DELETED_OBJECTS = 1000  # per request, a limit of S3
 
 
 class ScriptRemovalError(PipelineError):
-    """S3 refused to remove some of the scripts."""
+    """S3 did not delete some of the scripts."""
 
 
 @dataclass(frozen=True)
 class ReleaseOwner:
-    """Who installed a release: a stack's ARN, and the resource's name in its template."""
+    """The custom resource that installed a release.
+
+    Attributes:
+        stack: ARN of the stack.
+        resource: Logical ID of the resource.
+    """
 
     stack: str
     resource: str
 
 
-def release_files() -> dict[str, bytes]:
-    """What a release consists of, by name: the zip and the entry points."""
+def read_release_files() -> dict[str, bytes]:
+    """Return the files of a release by name: the ZIP file of modules, and the programs."""
     entry_points = {path.name: path.read_bytes() for path in ENTRY_POINTS.values()}
-    return {JOBS_ZIP: spark_package(), **entry_points}
+    return {JOBS_ZIP: build_spark_package(), **entry_points}
 
 
-def release_of(files: Mapping[str, bytes]) -> str:
-    """A release's name: 16 hexadecimal digits that come from its files alone."""
+def compute_release(files: Mapping[str, bytes]) -> str:
+    """Return the name of a release: 16 hexadecimal digits that depend only on its files."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     identity = json.dumps(digests, sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()[:_RELEASE_LETTERS]
+    return hashlib.sha256(identity.encode()).hexdigest()[:_RELEASE_LENGTH]
 
 
-def install(s3: S3Client, bucket: str, owner: ReleaseOwner) -> str:
-    """Put the scripts into the bucket; the release. Once more changes nothing.
+def install_release(s3: S3Client, bucket: str, owner: ReleaseOwner) -> str:
+    """Install the current release in the bucket. Installing it again changes nothing.
 
-    Earlier releases stay, for the executions that run them and for a way back.
+    Earlier releases are kept for the executions that use them, and for rollbacks.
+
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        owner: The resource that installs the release.
+
+    Returns:
+        The name of the release.
     """
-    files = release_files()
-    release = release_of(files)
+    files = read_release_files()
+    release = compute_release(files)
     manifest = {**asdict(owner), "release": release, "files": sorted(files)}
-    # The manifest first, so that files of an interrupted installation are known to be the owner's.
+    # The manifest comes first, so that an interrupted installation can be removed by its owner.
     contents = {MANIFEST: json.dumps(manifest, indent=2).encode(), **files}
     for name, content in contents.items():
         s3.put_object(Bucket=bucket, Key=f"{scripts_prefix(release)}/{name}", Body=content)
     return release
 
 
-def remove(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
-    """Remove every version of what the owner's manifests name; the number of releases.
+def remove_releases(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
+    """Delete every version of the files that the owner's manifests name, and the manifests.
 
-    Nothing else below `emr-scripts/` is touched. A bucket that is gone has nothing to remove.
-    ScriptRemovalError names what S3 did not remove. The manifest then stays for the next attempt.
+    Other objects below `emr-scripts/` are kept. If the bucket does not exist, there is nothing to
+    delete.
+
+    Args:
+        s3: The client of S3.
+        bucket: Name of the data bucket.
+        owner: The resource that installed the releases.
+
+    Returns:
+        The number of releases.
+
+    Raises:
+        ScriptRemovalError: S3 did not delete some files. The manifest is kept for the next attempt.
     """
     try:
-        owned = list(_manifests_of(s3, bucket, owner))
+        owned = list(_list_manifests(s3, bucket, owner))
         for folder, manifest in owned:
-            _remove_versions(s3, bucket, folder, {f"{folder}/{name}" for name in manifest["files"]})
-            _remove_versions(s3, bucket, folder, {f"{folder}/{MANIFEST}"})
+            files = {f"{folder}/{name}" for name in manifest["files"]}
+            _delete_versions(s3, bucket, folder, files)
+            _delete_versions(s3, bucket, folder, {f"{folder}/{MANIFEST}"})
     except ClientError as error:
         if error_code(error) == "NoSuchBucket":
             return 0
@@ -84,24 +112,24 @@ def remove(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
     return len(owned)
 
 
-def _manifests_of(
+def _list_manifests(
     s3: S3Client, bucket: str, owner: ReleaseOwner
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield folder and manifest of each release that the owner has installed."""
-    pages = s3.get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=_ALL_RELEASES):
-        for found in page.get("Contents", []):
-            folder, _, name = found["Key"].rpartition("/")
+    """Yield the folder and the manifest of each release of the owner."""
+    paginator = s3.get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=bucket, Prefix=_RELEASES_PREFIX):
+        for entry in page.get("Contents", []):
+            folder, _, name = entry["Key"].rpartition("/")
             if name != MANIFEST:
                 continue
-            content = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
-            manifest = _read_manifest(content)
+            content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            manifest = _parse_manifest(content)
             if all(manifest.get(name) == value for name, value in asdict(owner).items()):
                 yield folder, manifest
 
 
-def _read_manifest(content: bytes) -> dict[str, Any]:
-    """The manifest; empty if it is none of ours."""
+def _parse_manifest(content: bytes) -> dict[str, Any]:
+    """Return a manifest. It is empty if the content is not a manifest of the pipeline."""
     try:
         manifest = json.loads(content)
     except ValueError:
@@ -109,18 +137,18 @@ def _read_manifest(content: bytes) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) else {}
 
 
-def _remove_versions(s3: S3Client, bucket: str, folder: str, keys: set[str]) -> None:
-    """Remove all versions and delete markers of the keys, which lie in the folder."""
-    pages = s3.get_paginator("list_object_versions")
+def _delete_versions(s3: S3Client, bucket: str, folder: str, keys: set[str]) -> None:
+    """Delete all versions and delete markers of keys in a folder."""
+    paginator = s3.get_paginator("list_object_versions")
     versions: list[ObjectIdentifierTypeDef] = [
         {"Key": version["Key"], "VersionId": version["VersionId"]}
-        for page in pages.paginate(Bucket=bucket, Prefix=f"{folder}/")
+        for page in paginator.paginate(Bucket=bucket, Prefix=f"{folder}/")
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if version["Key"] in keys
     ]
-    for start in range(0, len(versions), _MOST_DELETED_AT_ONCE):
-        some = versions[start : start + _MOST_DELETED_AT_ONCE]
-        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
-        if refused := answer.get("Errors"):
-            named = ", ".join(f"{error['Key']} ({error['Code']})" for error in refused)
-            raise ScriptRemovalError(f"not removed: {named}")
+    for start in range(0, len(versions), _MAX_DELETED_OBJECTS):
+        objects = versions[start : start + _MAX_DELETED_OBJECTS]
+        response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        if errors := response.get("Errors"):
+            failed = ", ".join(f"{error['Key']} ({error['Code']})" for error in errors)
+            raise ScriptRemovalError(f"S3 did not delete {failed}")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from pipeline.aws.athena import Query, QueryRunner
 from pipeline.errors import QueryFailedError, RetryableError
 from tests.functional.conftest import Cloud
-from tests.support.athena import Failure, FakeAthena
+from tests.support.athena import FakeAthena, QueryFailure
 
 ONE = Query("one", "SELECT 1 AS number")
 PLENTY_MS = 300_000
@@ -137,7 +137,7 @@ def test_another_parameter_makes_another_query(fake: FakeAthena, clock: Clock) -
 
 
 def test_what_athena_calls_retryable_is_started_anew(fake: FakeAthena, clock: Clock) -> None:
-    fake.failures = [Failure("SELECT 1", "exhausted resources", retryable=True, times=2)]
+    fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=2)]
     (answer,) = _runner(clock).fetch([ONE])
     assert answer.rows == (("1",),)
     assert len(fake.executions) == 3
@@ -147,7 +147,7 @@ def test_what_athena_calls_retryable_is_started_anew(fake: FakeAthena, clock: Cl
 
 
 def test_it_gives_up_on_what_stays_retryable(fake: FakeAthena, clock: Clock) -> None:
-    fake.failures = [Failure("SELECT 1", "exhausted resources", retryable=True, times=99)]
+    fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=99)]
     with pytest.raises(QueryFailedError, match="ended FAILED: exhausted resources"):
         _runner(clock).run([ONE])
     assert len(fake.executions) == 4
@@ -157,13 +157,15 @@ def test_it_gives_up_on_what_stays_retryable(fake: FakeAthena, clock: Clock) -> 
 @pytest.mark.parametrize(
     "failure",
     [
-        Failure("SELECT", "SYNTAX_ERROR: line 1"),
-        Failure("SELECT", "somebody stopped it", state="CANCELLED"),
-        Failure("SELECT", "somebody stopped it", state="CANCELLED", retryable=True),
+        QueryFailure("SELECT", "SYNTAX_ERROR: line 1"),
+        QueryFailure("SELECT", "somebody stopped it", state="CANCELLED"),
+        QueryFailure("SELECT", "somebody stopped it", state="CANCELLED", retryable=True),
     ],
     ids=lambda failure: f"{failure.state} {failure.retryable}",
 )
-def test_anything_else_is_not_tried_again(fake: FakeAthena, clock: Clock, failure: Failure) -> None:
+def test_anything_else_is_not_tried_again(
+    fake: FakeAthena, clock: Clock, failure: QueryFailure
+) -> None:
     fake.failures = [failure]
     with pytest.raises(QueryFailedError) as error:
         _runner(clock).run([ONE])
@@ -182,7 +184,7 @@ def test_anything_else_is_not_tried_again(fake: FakeAthena, clock: Clock, failur
 def test_a_view_that_another_run_replaced_meanwhile_is_replaced_again(
     fake: FakeAthena, clock: Clock, reason: str
 ) -> None:
-    fake.failures = [Failure("VIEW", reason)]
+    fake.failures = [QueryFailure("VIEW", reason)]
     _runner(clock).run([Query("view", "CREATE OR REPLACE VIEW one AS SELECT 1 AS number")])
     assert len(fake.executions) == 2
 

@@ -1,4 +1,4 @@
-"""Crashes, retries and runs at the same time come to one pointer and one mail a run."""
+"""Publication after crashes and retries, and of several runs at the same time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 
 from pipeline.errors import RetryableError
 from pipeline.ledger.batch import Run
-from pipeline.publication.pointer import claim_pointer
+from pipeline.publication.pointer import update_pointer
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import Crash, crash_after, serialize_calls, watch_calls
-from tests.support.publishing import EARLIER, publish, published
-from tests.support.runs import CLAIMED_AT, RUN, finish_run
+from tests.support.publishing import EARLIER_CLAIM, publish, read_publication_objects
+from tests.support.runs import CLAIMED_AT, RUN_ID, finish_run
 
 CALLS = [
-    *["GetObject"] * 2,  # the reports
+    *["GetObject"] * 2,  # the job reports
     *["StartQueryExecution"] * 9,  # the views
     *["GetQueryExecution"] * 9,
     "StartQueryExecution",  # the row counts
@@ -25,17 +25,17 @@ CALLS = [
     *["StartQueryExecution"] * 5,  # the questions
     *["GetQueryExecution"] * 5,
     *["GetQueryResults"] * 5,
-    "PutObject",  # answers
-    "GetItem",
+    "PutObject",  # the answers
+    "GetItem",  # the pointer
     "UpdateItem",
-    "PutObject",  # pointer
-    "PutObject",  # email
-    "PutItem",
+    "PutObject",  # the publication record
+    "PutObject",  # the email
+    "PutItem",  # the notification
     "Publish",
     "UpdateItem",
 ]
-# The first and the last of the same calls in a row, counted from 1.
-ENDS = [
+# The first and the last call of each sequence of equal calls, counted from 1.
+SEQUENCE_ENDS = [
     number
     for number, (before, call, after) in enumerate(
         zip(["", *CALLS], CALLS, [*CALLS[1:], ""], strict=False), start=1
@@ -51,85 +51,87 @@ def athena(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
     return fake
 
 
-def test_the_calls_are_those_that_are_crashed_after(
+def test_list_of_calls_is_complete(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish_run(cloud, athena)
-    made: list[str] = []
-    watch_calls(monkeypatch, lambda operation, *_: made.append(operation))
+    operations: list[str] = []
+    watch_calls(monkeypatch, lambda operation, *_: operations.append(operation))
     publish()
-    assert made == CALLS
+    assert operations == CALLS
 
 
-@pytest.mark.parametrize("number", ENDS)
-def test_a_crash_after_any_call_and_a_retry_come_to_the_same_end(
+@pytest.mark.parametrize("number", SEQUENCE_ENDS)
+def test_retry_succeeds_after_crash_at_any_call(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     finish_run(cloud, athena)
     with monkeypatch.context() as crashing:
-        made = crash_after(crashing, number)
+        operations = crash_after(crashing, number)
         with pytest.raises(Crash):
-            # It is known to be dead when its time is over, so it has little.
+            # The retry waits until the time of the crashed invocation is over.
             publish(remaining_ms=200)
-    is_told_already = made[-1] == "Publish"
-    answer = publish()
-    pointer, *reports = list(published(cloud))
-    assert answer == {"status": "PUBLISHED", "pointer": pointer}
-    assert reports == [f"reports/{RUN}/answers.json", f"reports/{RUN}/email.txt"]
-    # Died between SNS's answer and the note of it: told twice rather than never.
-    assert len(cloud.emails()) == 1 + is_told_already
+    was_email_sent = operations[-1] == "Publish"
+    response = publish()
+    pointer, *reports = list(read_publication_objects(cloud))
+    assert response == {"status": "PUBLISHED", "pointer": pointer}
+    assert reports == [f"reports/{RUN_ID}/answers.json", f"reports/{RUN_ID}/email.txt"]
+    # After a crash between sending and recording, the email is sent twice rather than never.
+    assert len(cloud.emails()) == 1 + was_email_sent
     assert len(athena.executions) == 15
     assert athena.query("SELECT COUNT(*) FROM rentals") == [(3,)]
 
 
-def test_a_crash_before_the_object_and_a_later_run_between(
+def test_later_run_is_published_after_crash_before_publication_record(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first had the pointer, but was never shown; it must not come back."""
+    """The first run had the pointer, but readers never saw it. It must not be published later."""
     finish_run(cloud, athena, "first")
     finish_run(cloud, athena, "second")
     with monkeypatch.context() as crashing:
         crash_after(crashing, CALLS.index("UpdateItem") + 1)
         with pytest.raises(Crash):
-            publish("first", EARLIER)
-    assert list(published(cloud)) == ["reports/first/answers.json"]
+            publish("first", EARLIER_CLAIM)
+    assert list(read_publication_objects(cloud)) == ["reports/first/answers.json"]
     assert publish("second")["status"] == "PUBLISHED"
-    assert publish("first", EARLIER) == {"status": "SUPERSEDED", "pointer": None}
-    assert [key for key in list(published(cloud)) if "first.json" in key] == []
-    assert "the files of second were complete later" in cloud.emails()[1][1]
+    assert publish("first", EARLIER_CLAIM) == {"status": "SUPERSEDED", "pointer": None}
+    assert [key for key in list(read_publication_objects(cloud)) if "first.json" in key] == []
+    assert "superseded by a run that was claimed later:\nsecond." in cloud.emails()[1][1]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_eight_runs_at_once_show_the_one_claimed_last(
+def test_last_claimed_of_eight_concurrent_runs_is_published(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     serialize_calls(monkeypatch)
     runs = [f"run-{seed}-{number}" for number in range(8)]
     for number, run_id in enumerate(runs):
         finish_run(cloud, athena, run_id, average=f"{number}.00")
-    claimed = [f"2026-11-23T08:00:0{number}.000000Z" for number in range(8)]
+    claim_times = [f"2026-11-23T08:00:0{number}.000000Z" for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        answers = list(
-            threads.map(publish, runs[seed:] + runs[:seed], claimed[seed:] + claimed[:seed])
+        responses = list(
+            threads.map(publish, runs[seed:] + runs[:seed], claim_times[seed:] + claim_times[:seed])
         )
     averages = athena.query("SELECT DISTINCT average_transaction FROM user_metrics")
     assert [str(average) for (average,) in averages] == ["7.00"]
-    pointers = [answer["pointer"] for answer in answers if answer["pointer"]]
-    shown = [key for key in list(published(cloud)) if key.startswith("published_runs/")]
-    assert sorted(pointers) == shown
-    assert shown[-1].endswith(f"{runs[7]}.json")
+    pointers = [response["pointer"] for response in responses if response["pointer"]]
+    records = [
+        key for key in list(read_publication_objects(cloud)) if key.startswith("published_runs/")
+    ]
+    assert sorted(pointers) == records
+    assert records[-1].endswith(f"{runs[7]}.json")
     assert len(cloud.emails()) == 8
 
 
-def test_a_pointer_that_others_keep_moving_is_tried_later(
+def test_pointer_that_other_runs_keep_moving_is_retryable(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.publication.pointer.LedgerTable.update", lambda *_, **__: False)
-    with pytest.raises(RetryableError, match="moved by others"):
-        claim_pointer(cloud.ledger, Run(RUN, "raw/x/", CLAIMED_AT, ()))
+    with pytest.raises(RetryableError, match="other runs moved it during each of 10 attempts"):
+        update_pointer(cloud.ledger, Run(RUN_ID, "raw/x/", CLAIMED_AT, ()))
 
 
-def test_little_time_is_told_so_and_the_retry_carries_on(
+def test_retry_continues_queries_after_timeout(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
@@ -138,7 +140,7 @@ def test_little_time_is_told_so_and_the_retry_carries_on(
     with pytest.raises(RetryableError):
         publish(remaining_ms=10_000)
     assert cloud.emails() == []
-    started = list(athena.executions)
+    started_queries = list(athena.executions)
     assert publish()["status"] == "PUBLISHED"
-    assert list(athena.executions)[: len(started)] == started
+    assert list(athena.executions)[: len(started_queries)] == started_queries
     assert len(athena.executions) == 15

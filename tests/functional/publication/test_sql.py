@@ -1,4 +1,4 @@
-"""The files of `sql/`: Athena's dialect, portable questions, and all of them in use."""
+"""The files in `sql/`: each is used, is valid in Athena's dialect, and sorts its rows."""
 
 from __future__ import annotations
 
@@ -10,32 +10,36 @@ from sqlglot import exp
 
 from contract.kpi_tables import KPI_TABLES
 from pipeline.publication.catalog import (
+    build_question_queries,
+    build_row_count_query,
+    build_view_queries,
     list_tables,
-    question_queries,
-    row_counts,
-    views,
 )
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER, TOTALS, Question
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(SQL_FOLDER.iterdir())}
 TEMPLATES = {"published_view", "row_counts", "single_run"}
-QUERIES = [*views(personal_data=True), row_counts("run"), *question_queries("run")]
+QUERIES = [
+    *build_view_queries(personal_data=True),
+    build_row_count_query("run"),
+    *build_question_queries("run"),
+]
 
 
-def test_every_file_is_in_use() -> None:
+def test_every_file_is_used() -> None:
     names = [question.name for question in QUESTIONS]
     assert sorted(FILES) == sorted([*names, "quality", *TEMPLATES])
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_says_what_it_is_for(name: str) -> None:
+def test_every_file_starts_with_comment(name: str) -> None:
     assert FILES[name].startswith("-- ")
     assert ";" not in FILES[name]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_what_is_sent_is_one_statement_with_its_parameters(query: object) -> None:
+def test_query_is_one_statement_with_its_parameters(query: object) -> None:
     text, parameters = query.text, query.parameters  # type: ignore[attr-defined]
     (statement,) = sqlglot.parse(text, read="athena")
     assert statement is not None
@@ -44,14 +48,16 @@ def test_what_is_sent_is_one_statement_with_its_parameters(query: object) -> Non
     assert "$" not in text
 
 
-def test_there_is_a_view_of_each_table_with_the_contracts_columns() -> None:
-    for query, table in zip(views(personal_data=False), list_tables(False), strict=True):
+def test_each_table_has_view_with_columns_of_contract() -> None:
+    for query, table in zip(
+        build_view_queries(personal_data=False), list_tables(False), strict=True
+    ):
         statement = sqlglot.parse_one(query.text, read="athena")
         assert statement.this.name == table.name
         assert tuple(column.alias_or_name for column in statement.expression.selects) == (
             table.columns
         )
-    assert len(views(personal_data=False)) == 4 + len(KPI_TABLES)
+    assert len(build_view_queries(personal_data=False)) == 4 + len(KPI_TABLES)
 
 
 @pytest.mark.parametrize(

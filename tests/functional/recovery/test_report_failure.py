@@ -159,7 +159,7 @@ def test_failure_sends_one_email(cloud: Cloud) -> None:
     assert [_report(event), _report(event), _report(_create_event())] == [True, False, False]
     ((subject, body),) = cloud.emails()
     assert subject.startswith("Rental KPIs failed: 2026-11 (CheckRun")
-    assert "RunRejectedError: 7.40 percent of the rentals were rejected" in body
+    assert f"RunRejectedError: run {RUN_ID}: 1,480 of 20,000 rentals were rejected (7.40%)" in body
     assert body.index("To correct the data") < body.index("start-execution")
 
 

@@ -80,7 +80,7 @@ def test_published_runs_table_reads_the_publication_records() -> None:
 def test_published_runs_table_has_the_fields_of_publication_records() -> None:
     """A column without a field of the same name would silently be null in every row."""
     report = TransformationReport("run", datasets={}, warnings={}, accepted_revenue="0.00")
-    written = pointer._content(pointer.Pointer("run", "", "", ""), "raw/", report)
+    written = pointer._format_record(pointer.Pointer("run", "", "", ""), "raw/", report)
     assert written.count("\n") == 1
     columns = [column["Name"] for column in PUBLISHED_RUNS["StorageDescriptor"]["Columns"]]
     assert columns == list(json.loads(written))

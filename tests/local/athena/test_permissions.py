@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.publication.catalog import row_counts, views
+from pipeline.publication.catalog import build_row_count_query, build_view_queries
 from tests.local.support.lake import COLUMNS, DATABASE, Lake, remove_statement
 from tests.local.support.two_runs import PUBLISHED_RUN, lake_with_two_runs
 
@@ -23,10 +23,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 def test_role_of_publish_results_may_run_all_queries(lake: Lake) -> None:
     athena = lake.assume_role_with_policy(lake.get_policy("PublishResultsRole"))("athena")
-    assert lake.run_query(views(personal_data=False)[0].text, athena=athena)["Status"]["State"] == (
-        "SUCCEEDED"
-    )
-    query = row_counts(PUBLISHED_RUN)
+    assert lake.run_query(build_view_queries(personal_data=False)[0].text, athena=athena)["Status"][
+        "State"
+    ] == ("SUCCEEDED")
+    query = build_row_count_query(PUBLISHED_RUN)
     assert len(lake.query(query.text, *query.parameters, athena=athena)) == 1 + len(COLUMNS)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.publication.catalog import question_queries, row_counts
+from pipeline.publication.catalog import build_question_queries, build_row_count_query
 from pipeline.publication.questions import SQL_FOLDER
 from tests.local.support.lake import COLUMNS, DATABASE, Lake, build_parquet, get_column_types
 from tests.local.support.two_runs import OTHER_RUN, PUBLISHED_RUN, lake_with_two_runs
@@ -31,7 +31,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def test_row_counts_include_only_rows_of_run(lake: Lake) -> None:
-    query = row_counts(OTHER_RUN)
+    query = build_row_count_query(OTHER_RUN)
     header, *rows = lake.query(query.text, *query.parameters)
     counts = {row[0]: row[1:] for row in rows}
     assert header == ("table_name", "row_count", "rentals", "revenue")
@@ -44,7 +44,7 @@ def test_row_counts_include_only_rows_of_run(lake: Lake) -> None:
 def test_questions_are_answered_for_run(lake: Lake) -> None:
     answers = {
         question.name: lake.query(question.text, *question.parameters)
-        for question in question_queries(PUBLISHED_RUN)
+        for question in build_question_queries(PUBLISHED_RUN)
     }
     header, totals = answers["totals"]
     assert dict(zip(header, totals, strict=True)) == {

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from local.cloud import running
-from pipeline.publication.catalog import views
+from pipeline.publication.catalog import build_view_queries
 from tests.local.support.lake import COLUMNS, Lake, deploy_lake
 
 PUBLISHED_RUN, OTHER_RUN = "2026-11-run", "2026-12-other"
@@ -27,7 +27,7 @@ def lake_with_two_runs(folder: Path) -> Iterator[Lake]:
         _put_run(lake, OTHER_RUN, "999.99")
         assert lake.crawl()["Status"] == "SUCCEEDED"
         lake.put_publication_record(PUBLISHED_RUN, "2026-11-23T08:00:00.000000Z", **_COUNTS)
-        for view in views(personal_data=False):
+        for view in build_view_queries(personal_data=False):
             assert lake.run_query(view.text)["Status"]["State"] == "SUCCEEDED"
         yield lake
 
