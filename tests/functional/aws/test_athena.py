@@ -1,4 +1,4 @@
-"""Waiting for Athena, trying again, reading pages: what one function does with its queries."""
+"""The query runner: it waits for queries, retries them, and reads their results."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pipeline.errors import QueryFailedError, RetryableError
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena, QueryFailure
 
-ONE = Query("one", "SELECT 1 AS number")
-PLENTY_MS = 300_000
+QUERY = Query("one", "SELECT 1 AS number")
+FULL_TIME_MS = 300_000
 
 
 class Clock:
-    """A function's time, which passes only where the function sleeps."""
+    """The remaining time of a function. It decreases only when the function sleeps."""
 
     def __init__(self) -> None:
-        self.remaining_ms: float = PLENTY_MS
-        self.naps: list[float] = []
+        self.remaining_ms: float = FULL_TIME_MS
+        self.waits: list[float] = []
 
     def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
+        self.waits.append(seconds)
         self.remaining_ms -= 1000 * seconds
 
     def remaining(self) -> int:
@@ -35,141 +35,139 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("tenacity.nap.time.sleep", made.sleep)
-    return made
+    clock = Clock()
+    monkeypatch.setattr("tenacity.nap.time.sleep", clock.sleep)
+    return clock
 
 
 @pytest.fixture
 def fake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
-    made = FakeAthena(cloud.bucket)
-    made.install(monkeypatch)
-    return made
+    fake = FakeAthena(cloud.bucket)
+    fake.install(monkeypatch)
+    return fake
 
 
-def _runner(clock: Clock, run_id: str = "run", database: str = "rental_kpi") -> QueryRunner:
+def _create_runner(clock: Clock, run_id: str = "run", database: str = "rental_kpi") -> QueryRunner:
     return QueryRunner(boto3.client("athena"), database, "rental-kpi", run_id, clock.remaining)
 
 
-def test_it_waits_longer_and_longer(fake: FakeAthena, clock: Clock) -> None:
+def test_waits_become_longer(fake: FakeAthena, clock: Clock) -> None:
     fake.polls = 12
-    (answer,) = _runner(clock).fetch([ONE])
-    assert answer.rows == (("1",),)
-    assert len(clock.naps) == 12
-    assert clock.naps[0] < 0.5 < clock.naps[3] < clock.naps[6] < 6
-    assert max(clock.naps) < 6
+    (result,) = _create_runner(clock).fetch([QUERY])
+    assert result.rows == (("1",),)
+    assert len(clock.waits) == 12
+    assert clock.waits[0] < 0.5 < clock.waits[3] < clock.waits[6] < 6
+    assert max(clock.waits) < 6
 
 
-def test_queries_run_side_by_side(fake: FakeAthena, clock: Clock) -> None:
-    """All are started before the first is waited for."""
+def test_queries_run_in_parallel(fake: FakeAthena, clock: Clock) -> None:
+    """All queries are started before the first status request."""
     fake.polls = 2
-    seen = []
-    status = fake.GetQueryExecution
+    started_counts = []
+    get_status = fake.GetQueryExecution
 
-    def watched(arguments: dict[str, Any]) -> dict[str, Any]:
-        seen.append(len(fake.executions))
-        return status(arguments)
+    def count_and_get_status(arguments: dict[str, Any]) -> dict[str, Any]:
+        started_counts.append(len(fake.executions))
+        return get_status(arguments)
 
-    fake.GetQueryExecution = watched  # type: ignore[method-assign]
-    _runner(clock).run([Query(f"q{n}", f"SELECT {n}") for n in range(3)])
-    assert seen[0] == 3
+    fake.GetQueryExecution = count_and_get_status  # type: ignore[method-assign]
+    _create_runner(clock).run([Query(f"q{n}", f"SELECT {n}") for n in range(3)])
+    assert started_counts[0] == 3
 
 
 @pytest.mark.usefixtures("fake")
-def test_every_page_is_read_and_the_header_left_out_once(clock: Clock) -> None:
+def test_result_has_rows_of_every_page_without_header(clock: Clock) -> None:
     text = "SELECT n, CAST(n AS varchar) AS name FROM UNNEST(SEQUENCE(1, 2500)) AS t (n)"
-    (answer,) = _runner(clock).fetch([Query("many", text)])
-    assert [row[0] for row in answer.rows] == [str(n) for n in range(1, 2501)]
-    assert [(column.name, column.is_number) for column in answer.columns] == [
+    (result,) = _create_runner(clock).fetch([Query("many", text)])
+    assert [row[0] for row in result.rows] == [str(n) for n in range(1, 2501)]
+    assert [(column.name, column.is_number) for column in result.columns] == [
         ("n", True),
         ("name", False),
     ]
 
 
 @pytest.mark.usefixtures("fake")
-def test_no_row_and_nulls(clock: Clock) -> None:
-    nothing = Query("nothing", "SELECT 1 AS a WHERE 1 = 0")
+def test_result_without_rows_and_result_with_null(clock: Clock) -> None:
+    no_rows = Query("no rows", "SELECT 1 AS a WHERE 1 = 0")
     null = Query("null", "SELECT CAST(NULL AS varchar) AS a, '' AS b")
-    empty, one = _runner(clock).fetch([nothing, null])
+    empty, single = _create_runner(clock).fetch([no_rows, null])
     assert (empty.rows, empty.records) == ((), [])
-    assert one.records == [{"a": None, "b": ""}]
+    assert single.records == [{"a": None, "b": ""}]
 
 
 @pytest.mark.parametrize("text", ["plain", "it's", "a ' OR 1 = 1 --", "?"])
 @pytest.mark.usefixtures("fake")
-def test_a_parameter_is_a_value_whatever_it_holds(clock: Clock, text: str) -> None:
-    (answer,) = _runner(clock).fetch([Query("echo", "SELECT ? AS a, ? AS b", (text, "b"))])
-    assert answer.rows == ((text, "b"),)
+def test_parameter_is_always_a_value(clock: Clock, text: str) -> None:
+    (result,) = _create_runner(clock).fetch([Query("echo", "SELECT ? AS a, ? AS b", (text, "b"))])
+    assert result.rows == ((text, "b"),)
 
 
-def test_the_same_query_is_started_once_by_however_many_tries(
-    fake: FakeAthena, clock: Clock
-) -> None:
-    first, again = _runner(clock).run([ONE]), _runner(clock).run([ONE])
-    assert first == again
+def test_repeated_invocation_does_not_start_query_again(fake: FakeAthena, clock: Clock) -> None:
+    first, second = _create_runner(clock).run([QUERY]), _create_runner(clock).run([QUERY])
+    assert first == second
     assert len(fake.executions) == 1
 
 
 @pytest.mark.parametrize(
-    ("athena", "query"),
+    ("changes", "query"),
     [
-        ({"run_id": "other"}, ONE),
-        ({"database": "other"}, ONE),
-        ({}, Query("other", ONE.text)),
+        ({"run_id": "other"}, QUERY),
+        ({"database": "other"}, QUERY),
+        ({}, Query("other", QUERY.text)),
         ({}, Query("one", "SELECT 2")),
     ],
 )
-def test_whatever_differs_is_another_query(
-    fake: FakeAthena, clock: Clock, athena: dict[str, str], query: Query
+def test_different_query_is_started(
+    fake: FakeAthena, clock: Clock, changes: dict[str, str], query: Query
 ) -> None:
-    _runner(clock).run([ONE])
+    _create_runner(clock).run([QUERY])
     try:
-        _runner(clock, **athena).run([query])
+        _create_runner(clock, **changes).run([query])
     except QueryFailedError:
-        pytest.fail("the token was taken for another query")
+        pytest.fail("the token of another query was used")
     assert len(fake.executions) == 2
 
 
-def test_another_parameter_makes_another_query(fake: FakeAthena, clock: Clock) -> None:
+def test_query_with_other_parameter_is_started(fake: FakeAthena, clock: Clock) -> None:
     for text in ("x", "y"):
-        _runner(clock).run([Query("echo", "SELECT ?", (text,))])
+        _create_runner(clock).run([Query("echo", "SELECT ?", (text,))])
     assert len(fake.executions) == 2
 
 
-def test_what_athena_calls_retryable_is_started_anew(fake: FakeAthena, clock: Clock) -> None:
+def test_retryable_failure_is_retried(fake: FakeAthena, clock: Clock) -> None:
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=2)]
-    (answer,) = _runner(clock).fetch([ONE])
-    assert answer.rows == (("1",),)
+    (result,) = _create_runner(clock).fetch([QUERY])
+    assert result.rows == (("1",),)
     assert len(fake.executions) == 3
-    # The whole function once more finds the same three, and starts no fourth.
-    assert _runner(clock).run([ONE]) == ["query-3"]
+    # Another invocation finds the same three executions, and does not start a fourth one.
+    assert _create_runner(clock).run([QUERY]) == ["query-3"]
     assert len(fake.executions) == 3
 
 
-def test_it_gives_up_on_what_stays_retryable(fake: FakeAthena, clock: Clock) -> None:
+def test_retryable_failure_is_raised_after_last_attempt(fake: FakeAthena, clock: Clock) -> None:
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=99)]
     with pytest.raises(QueryFailedError, match="ended FAILED: exhausted resources"):
-        _runner(clock).run([ONE])
+        _create_runner(clock).run([QUERY])
     assert len(fake.executions) == 4
-    assert len(clock.naps) == 3
+    assert len(clock.waits) == 3
 
 
 @pytest.mark.parametrize(
     "failure",
     [
         QueryFailure("SELECT", "SYNTAX_ERROR: line 1"),
-        QueryFailure("SELECT", "somebody stopped it", state="CANCELLED"),
-        QueryFailure("SELECT", "somebody stopped it", state="CANCELLED", retryable=True),
+        QueryFailure("SELECT", "stopped by a user", state="CANCELLED"),
+        QueryFailure("SELECT", "stopped by a user", state="CANCELLED", retryable=True),
     ],
     ids=lambda failure: f"{failure.state} {failure.retryable}",
 )
-def test_anything_else_is_not_tried_again(
+def test_other_failure_is_not_retried(
     fake: FakeAthena, clock: Clock, failure: QueryFailure
 ) -> None:
     fake.failures = [failure]
-    with pytest.raises(QueryFailedError) as error:
-        _runner(clock).run([ONE])
-    assert str(error.value) == f"query one (query-1) ended {failure.state}: {failure.reason}"
+    with pytest.raises(QueryFailedError) as raised:
+        _create_runner(clock).run([QUERY])
+    assert str(raised.value) == f"query one (query-1) ended {failure.state}: {failure.reason}"
     assert len(fake.executions) == 1
 
 
@@ -181,22 +179,20 @@ def test_anything_else_is_not_tried_again(
         "AlreadyExistsException: Table users already exists",
     ],
 )
-def test_a_view_that_another_run_replaced_meanwhile_is_replaced_again(
-    fake: FakeAthena, clock: Clock, reason: str
-) -> None:
+def test_conflict_with_another_run_is_retried(fake: FakeAthena, clock: Clock, reason: str) -> None:
     fake.failures = [QueryFailure("VIEW", reason)]
-    _runner(clock).run([Query("view", "CREATE OR REPLACE VIEW one AS SELECT 1 AS number")])
+    _create_runner(clock).run([Query("view", "CREATE OR REPLACE VIEW one AS SELECT 1 AS number")])
     assert len(fake.executions) == 2
 
 
-def test_the_time_is_over_and_the_next_try_carries_on(fake: FakeAthena, clock: Clock) -> None:
+def test_next_invocation_continues_after_timeout(fake: FakeAthena, clock: Clock) -> None:
     fake.polls = 30
     clock.remaining_ms = 60_000
     with pytest.raises(RetryableError, match=r"query one \(query-1\) is still"):
-        _runner(clock).run([ONE])
+        _create_runner(clock).run([QUERY])
     assert 15_000 < clock.remaining_ms < 30_000
-    clock.remaining_ms = PLENTY_MS
-    assert _runner(clock).run([ONE]) == ["query-1"]
+    clock.remaining_ms = FULL_TIME_MS
+    assert _create_runner(clock).run([QUERY]) == ["query-1"]
 
 
 @pytest.mark.parametrize(
@@ -210,20 +206,20 @@ def test_the_time_is_over_and_the_next_try_carries_on(fake: FakeAthena, clock: C
     "operation", ["StartQueryExecution", "GetQueryExecution", "GetQueryResults"]
 )
 @pytest.mark.usefixtures("fake")
-def test_errors_of_the_api(
+def test_invalid_request_fails_and_other_api_errors_pass(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
     code: str,
     expected: type[Exception],
 ) -> None:
-    answered = BaseClient._make_api_call  # type: ignore[attr-defined]
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(client: BaseClient, name: str, arguments: dict[str, Any]) -> Any:
         if name == operation:
-            raise ClientError({"Error": {"Code": code, "Message": "words"}}, name)
-        return answered(client, name, arguments)
+            raise ClientError({"Error": {"Code": code, "Message": "message"}}, name)
+        return original(client, name, arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    with pytest.raises(expected, match="words"):
-        _runner(clock).fetch([ONE])
+    with pytest.raises(expected, match="message"):
+        _create_runner(clock).fetch([QUERY])

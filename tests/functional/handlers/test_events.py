@@ -1,4 +1,4 @@
-"""The inputs of the functions that the state machine calls."""
+"""The typed events of the functions that the state machine calls."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_publish_results_event_has_the_input_of_the_execution() -> None:
 
 @pytest.mark.parametrize("size", [7, 7.0])
 def test_size_is_an_integer(size: float) -> None:
-    """JSON does not distinguish the two."""
+    """JSON does not distinguish 7 from 7.0."""
     event = load_event("pin_inputs")
     event["files"][0]["size"] = size
     assert repr(PinInputsEvent.from_event(event).files[0].size) == "7"

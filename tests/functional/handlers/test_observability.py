@@ -1,4 +1,4 @@
-"""What those who watch a function read of it when it fails."""
+"""The log line and the error of a function that fails."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from tests.support.events import load_event
         ("watchdog", "schedule", {}),
     ],
 )
-def test_a_failure_is_logged_with_run_and_batch(
+def test_failure_is_logged_with_run_and_batch(
     monkeypatch: pytest.MonkeyPatch, function: str, event: str, keys: dict[str, object]
 ) -> None:
-    """Nothing of the environment is set, which every function asks for."""
+    """Each function fails because no environment variable is set."""
     module = import_module(f"handlers.{function}")
-    written = io.StringIO()
-    monkeypatch.setattr(module.logger.registered_handler, "stream", written)
-    told = load_event(event)
+    output = io.StringIO()
+    monkeypatch.setattr(module.logger.registered_handler, "stream", output)
+    content = load_event(event)
     with pytest.raises(SettingsError):
-        module.handler(told, Context())
-    (line,) = [json.loads(line) for line in written.getvalue().splitlines()]
+        module.handler(content, Context())
+    (line,) = [json.loads(line) for line in output.getvalue().splitlines()]
     assert (line["level"], line["exception_name"]) == ("ERROR", "SettingsError")
     assert "Traceback" in line["exception"]
     assert {name: line[name] for name in keys} == {
-        name: told["run_id"] if value is ... else value for name, value in keys.items()
+        name: content["run_id"] if value is ... else value for name, value in keys.items()
     }
 
 
-BUSY = [
+TEMPORARY_ERRORS = [
     create_error("Any", "SlowDown", 503),
     create_error("Any", "InternalError", 500),
     create_error("Any", "ThrottlingException"),
@@ -58,12 +58,12 @@ BUSY = [
 ]
 
 
-@pytest.mark.parametrize("error", BUSY, ids=str)
+@pytest.mark.parametrize("error", TEMPORARY_ERRORS, ids=str)
 @pytest.mark.parametrize(
     "function", ["pin_inputs", "check_run", "publish_results", "report_failure"]
 )
 @pytest.mark.usefixtures("cloud")
-def test_what_may_pass_has_the_name_that_the_state_machine_tries_again(
+def test_temporary_error_is_raised_as_retryable_error(
     monkeypatch: pytest.MonkeyPatch, function: str, error: Exception
 ) -> None:
     def call(*_: Any) -> None:
@@ -78,5 +78,5 @@ def test_what_may_pass_has_the_name_that_the_state_machine_tries_again(
     "error",
     [create_error("Any", "AccessDenied", 403), create_error("Any", "NoSuchKey", 404), ValueError()],
 )
-def test_what_stays_wrong_is_not_tried_again(error: Exception) -> None:
+def test_permanent_error_is_not_temporary(error: Exception) -> None:
     assert not is_temporary(error)

@@ -137,7 +137,7 @@ def test_delete_removes_all_versions_of_own_releases_only(
     prefix = cloudformation.send_request(UPDATE)["Data"]["Prefix"]
     cloudformation.send_request(UPDATE)  # creates a second version of each file
     boto3.client("s3").delete_object(Bucket=cloud.bucket, Key=f"{prefix}/kpis.py")
-    kept = {
+    other_objects = {
         OTHER_KEY: b"by hand",
         f"{prefix}/jobs.zip.bak": b"by hand",
         "emr-scripts/broken/manifest.json": b"not JSON",
@@ -147,14 +147,14 @@ def test_delete_removes_all_versions_of_own_releases_only(
         ).encode(),
         "emr-scripts/theirs/jobs.zip": b"theirs",
     }
-    for key, content in kept.items():
+    for key, content in other_objects.items():
         cloud.put(key, content)
     response = cloudformation.send_request(DELETE)
     assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", PHYSICAL_ID)
-    assert _read_objects(cloud) == kept
-    assert _list_versions(cloud) == sorted(kept)
+    assert _read_objects(cloud) == other_objects
+    assert _list_versions(cloud) == sorted(other_objects)
     assert cloudformation.send_request(DELETE)["Status"] == "SUCCESS"
-    assert _list_versions(cloud) == sorted(kept)
+    assert _list_versions(cloud) == sorted(other_objects)
 
 
 def test_renamed_resource_keeps_release_that_it_took_over(
