@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_stepfunctions import SFNClient
 
-# Longer than any of our calls takes. All attempts of one call together may take longer than the
-# function may run, which is then retried as a whole.
+# No attempt of a call takes this long. All attempts together can exceed the function's timeout,
+# which is then retried as a whole.
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
@@ -27,7 +27,7 @@ _CONFIG = Config(
 )
 _TOO_MANY_REQUESTS = 429
 _LOWEST_SERVER_ERROR = 500
-# The services' codes for too many calls at a time. Their HTTP status is that of a client error.
+# The services return these codes when they throttle calls, with the HTTP status of a client error.
 _THROTTLING_CODES = {
     "LimitExceededException",
     "ProvisionedThroughputExceededException",

@@ -24,13 +24,13 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         f"{key} is not a file of a batch. A batch consists of {_FILE_NAMES}, directly in"
         f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
         " case-sensitive.\n\n"
-        f"The file was not processed and stays in the bucket. {_how_to_correct(key)}\n\n"
+        f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
         f"This is the only email about unknown files uploaded to {folder} within the same hour."
-        " Check whether it contains others.\n",
+        " Check the folder for others.\n",
     )
 
 
-def _how_to_correct(key: str) -> str:
+def _get_correction_hint(key: str) -> str:
     name = key.rpartition("/")[2]
     for dataset in DATASETS:
         if name == dataset.file:
@@ -66,7 +66,7 @@ def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> E
     """
     valid = batch.files.get(file.dataset)
     kept_version = (
-        f"Until then, the batch keeps the valid version uploaded at {valid.uploaded_at}.\n"
+        f"Until you do, the batch keeps the valid version uploaded at {valid.uploaded_at}.\n"
         if valid
         else ""
     )

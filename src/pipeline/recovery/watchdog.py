@@ -235,7 +235,7 @@ class Watchdog:
             return (
                 "It is unknown whether its cluster is still running. The watchdog will check again."
             )
-        return "It has no running cluster."
+        return "The run has no running cluster."
 
     def _check_batches(self) -> None:
         for batch in self._batches.list_batches():

@@ -27,6 +27,7 @@ from tests.support.events import load_event
 
 MIB = 1024 * 1024
 SMALL_PARTS = CopySizes(threshold=6 * MIB, part=5 * MIB)
+SMALL_CONTENTS = {dataset.name: dataset.name.encode() for dataset in DATASETS}
 COPIES = {"CopyObject", "UploadPartCopy"}
 
 Event = dict[str, Any]
@@ -41,7 +42,7 @@ def _atomic_calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:  # noq
 @pytest.fixture
 def event(cloud: Cloud) -> Event:
     """An event with existing file versions, each followed by a newer version."""
-    return _upload_files(cloud, _small_contents())
+    return _upload_files(cloud, SMALL_CONTENTS)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def _get_file(event: Event, dataset: str) -> dict[str, Any]:
     return file
 
 
-def _get_pinned_objects(cloud: Cloud, event: Event) -> dict[str, Any]:
+def _get_pinned(cloud: Cloud, event: Event) -> dict[str, Any]:
     return {
         dataset.name: boto3.client("s3").get_object(
             Bucket=cloud.bucket, Key=pinned_key(dataset, event["run_id"])
@@ -87,15 +88,9 @@ def _get_pinned_objects(cloud: Cloud, event: Event) -> dict[str, Any]:
     }
 
 
-def _read_pinned_contents(cloud: Cloud, event: Event) -> dict[str, bytes]:
-    return {
-        name: response["Body"].read()
-        for name, response in _get_pinned_objects(cloud, event).items()
-    }
-
-
-def _small_contents() -> dict[str, bytes]:
-    return {dataset.name: dataset.name.encode() for dataset in DATASETS}
+def _read_pinned(cloud: Cloud, event: Event) -> dict[str, bytes]:
+    pinned = _get_pinned(cloud, event)
+    return {name: response["Body"].read() for name, response in pinned.items()}
 
 
 def _list_pinned_keys(cloud: Cloud, event: Event) -> list[str]:
@@ -107,8 +102,8 @@ def _list_pinned_keys(cloud: Cloud, event: Event) -> list[str]:
 
 def test_versions_of_event_are_copied_instead_of_newest(cloud: Cloud, event: Event) -> None:
     assert _handle(event) == {"bytes": len("usersvehicleslocationsrentals")}
-    assert _read_pinned_contents(cloud, event) == _small_contents()
-    for name, pinned in _get_pinned_objects(cloud, event).items():
+    assert _read_pinned(cloud, event) == SMALL_CONTENTS
+    for name, pinned in _get_pinned(cloud, event).items():
         assert pinned["Metadata"] == {"source-version": _get_file(event, name)["version_id"]}
         assert pinned["ContentType"] == "text/csv"
     assert _list_pinned_keys(cloud, event) == sorted(
@@ -121,17 +116,17 @@ def test_keys_with_space_plus_and_unicode(cloud: Cloud, event: Event) -> None:
     file["key"] = "raw/März + April/users.csv"
     file["version_id"] = cloud.put(file["key"], b"users")
     _handle(event)
-    assert _read_pinned_contents(cloud, event) == _small_contents()
+    assert _read_pinned(cloud, event) == SMALL_CONTENTS
 
 
 def test_large_file_is_copied_in_parts_of_its_version(
     cloud: Cloud, event: Event, calls: Calls
 ) -> None:
     large = random.Random(0).randbytes(12 * MIB + 7)
-    event = _upload_files(cloud, {**_small_contents(), "rentals": large})
+    event = _upload_files(cloud, {**SMALL_CONTENTS, "rentals": large})
     calls.clear()
     assert _pin_in_parts(cloud, event) == sum(file["size"] for file in event["files"])
-    assert _read_pinned_contents(cloud, event)["rentals"] == large
+    assert _read_pinned(cloud, event)["rentals"] == large
     source = _get_file(event, "rentals")
     parts = {
         arguments["CopySourceRange"]: arguments
@@ -151,7 +146,7 @@ def test_large_file_is_copied_in_parts_of_its_version(
             f"{cloud.bucket}/{source['key']}?versionId={source['version_id']}"
         )
         assert arguments["CopySourceIfMatch"] == etag
-    pinned = _get_pinned_objects(cloud, event)["rentals"]
+    pinned = _get_pinned(cloud, event)["rentals"]
     assert pinned["Metadata"] == {"source-version": source["version_id"]}
     assert pinned["ContentType"] == "text/csv"
     calls.clear()
@@ -195,7 +190,7 @@ def test_metadata_and_tags_of_uploads_are_not_copied(
         Bucket=cloud.bucket, Key=pinned_key(DATASETS[0], event["run_id"])
     )
     assert tags["TagSet"] == []
-    assert _get_pinned_objects(cloud, event)["users"]["Metadata"] == {
+    assert _get_pinned(cloud, event)["users"]["Metadata"] == {
         "source-version": source["version_id"]
     }
 
@@ -222,8 +217,8 @@ def test_pinned_objects_of_other_origin_are_replaced(cloud: Cloud, event: Event)
         Metadata={"source-version": _get_file(event, "users")["version_id"]},
     )
     _handle(event)
-    assert _read_pinned_contents(cloud, event) == _small_contents()
-    assert "source-version" in _get_pinned_objects(cloud, event)["rentals"]["Metadata"]
+    assert _read_pinned(cloud, event) == SMALL_CONTENTS
+    assert "source-version" in _get_pinned(cloud, event)["rentals"]["Metadata"]
 
 
 def test_failed_attempt_is_completed_by_retry(
@@ -246,23 +241,23 @@ def test_failed_attempt_is_completed_by_retry(
             with pytest.raises(RetryableError, match="Read timeout"):
                 _handle(event)
         assert _handle(event) == {"bytes": len("usersvehicleslocationsrentals")}
-        assert _read_pinned_contents(cloud, event) == _small_contents()
+        assert _read_pinned(cloud, event) == SMALL_CONTENTS
 
 
 def test_interrupted_multipart_upload_is_completed_by_retry(cloud: Cloud) -> None:
     large = random.Random(2).randbytes(11 * MIB)
-    event = _upload_files(cloud, {**_small_contents(), "rentals": large})
+    event = _upload_files(cloud, {**SMALL_CONTENTS, "rentals": large})
     target = boto3.resource("s3").Object(cloud.bucket, pinned_key(RENTALS, event["run_id"]))
     target.initiate_multipart_upload().Part(1).upload(Body=b"x" * 5 * MIB)
     _pin_in_parts(cloud, event)
-    assert _read_pinned_contents(cloud, event)["rentals"] == large
+    assert _read_pinned(cloud, event)["rentals"] == large
 
 
 def test_concurrent_calls_have_same_result(cloud: Cloud, event: Event) -> None:
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(_handle, [event, event]))
     assert results == [{"bytes": len("usersvehicleslocationsrentals")}] * 2
-    assert _read_pinned_contents(cloud, event) == _small_contents()
+    assert _read_pinned(cloud, event) == SMALL_CONTENTS
 
 
 def _delete_version(cloud: Cloud, file: dict[str, Any]) -> None:
@@ -294,7 +289,7 @@ def test_missing_version_is_named_and_nothing_is_copied(
 def test_version_deleted_during_copy_is_reported(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    event = _upload_files(cloud, {**_small_contents(), "rentals": b"x" * size})
+    event = _upload_files(cloud, {**SMALL_CONTENTS, "rentals": b"x" * size})
     file = _get_file(event, "rentals")
     with monkeypatch.context() as patch:
 
@@ -330,15 +325,15 @@ def test_errors_of_s3_are_translated(
 ) -> None:
     """moto ignores the condition on the ETag, so the test raises the error itself."""
     size = 12 * MIB if operation == "UploadPartCopy" else 5
-    event = _upload_files(cloud, {**_small_contents(), "rentals": b"x" * size})
+    event = _upload_files(cloud, {**SMALL_CONTENTS, "rentals": b"x" * size})
 
-    def refuse(called: str, arguments: dict[str, Any], _: Any) -> None:
+    def fail_copy(called: str, arguments: dict[str, Any], _: Any) -> None:
         if called == operation and "rental" in arguments["Key"]:
             assert arguments["CopySourceIfMatch"]
             raise create_error(called, code, status)
 
     with monkeypatch.context() as patch:
-        watch_calls(patch, refuse)
+        watch_calls(patch, fail_copy)
         with pytest.raises(error, match=message):
             _pin_in_parts(cloud, event)
 
@@ -389,16 +384,12 @@ def test_parts_stay_within_limits_of_s3(size: int) -> None:
 
 def test_log_lines_contain_run_and_batch(event: Event) -> None:
     log = io.StringIO()
-    (stream,) = [
-        log_handler
-        for log_handler in logger.handlers
-        if isinstance(log_handler, logging.StreamHandler)
-    ]
-    original_stream = stream.setStream(log)
+    (log_handler,) = [each for each in logger.handlers if isinstance(each, logging.StreamHandler)]
+    original_stream = log_handler.setStream(log)
     try:
         _handle(event)
     finally:
-        stream.setStream(original_stream)
+        log_handler.setStream(original_stream)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["message"] for line in lines] == ["Pinned 29 bytes"]
     assert {(line["run_id"], line["batch"]) for line in lines} == {
