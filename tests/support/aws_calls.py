@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -56,15 +57,25 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
 
 
 def serialize_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each AWS call atomic, as it is in AWS. In moto, the calls of threads can overlap."""
-    lock = threading.Lock()
+    """Make each AWS call atomic, as it is in AWS. In moto, the calls of threads can overlap.
+
+    `ast.parse` becomes atomic too: `load_settings` reads source code with it, and in Python 3.11 it
+    sometimes fails when several threads use it (https://github.com/python/cpython/issues/106905).
+    """
+    lock, parse_lock = threading.Lock(), threading.Lock()
+    original_parse = ast.parse
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
         with lock:
             return original(self, operation, arguments)
 
+    def parse(*args: Any, **options: Any) -> Any:
+        with parse_lock:
+            return original_parse(*args, **options)
+
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    monkeypatch.setattr(ast, "parse", parse)
 
 
 def create_error(

@@ -25,7 +25,7 @@ KPI_ROW_COUNTS = {
 }
 
 
-def transformation_report(run_id: str = RUN_ID) -> TransformationReport:
+def create_transformation_report(run_id: str = RUN_ID) -> TransformationReport:
     """Return a report of four rentals: three accepted (600.50), one rejected for two reasons."""
     return TransformationReport(
         run_id=run_id,
@@ -40,7 +40,7 @@ def transformation_report(run_id: str = RUN_ID) -> TransformationReport:
     )
 
 
-def kpi_report(run_id: str = RUN_ID) -> KpiReport:
+def create_kpi_report(run_id: str = RUN_ID) -> KpiReport:
     """Return a report in which every table contains the three accepted rentals."""
     return KpiReport(
         run_id, {name: TableTotals(rows, 3, "600.50") for name, rows in KPI_ROW_COUNTS.items()}
@@ -72,7 +72,7 @@ def finish_run(
     cloud: Cloud, athena: FakeAthena, run_id: str = RUN_ID, average: str = "200.17"
 ) -> None:
     """Write and catalog the results of a run. Its average transaction distinguishes it."""
-    put_reports(cloud, transformation_report(run_id), kpi_report(run_id), run_id)
+    put_reports(cloud, create_transformation_report(run_id), create_kpi_report(run_id), run_id)
     catalog_run(athena, run_id, Decimal(average))
 
 

@@ -17,11 +17,11 @@ from tests.support.events import load_event
 from tests.support.runs import (
     KPI_ROW_COUNTS,
     RUN_ID,
-    kpi_report,
+    create_kpi_report,
+    create_transformation_report,
     put_reports,
     replace_dataset_counts,
     replace_table_totals,
-    transformation_report,
 )
 
 # The annotation replaces the one that the decorators leave, which requires a real context.
@@ -43,7 +43,7 @@ def _create_reports(read: int, rejected: int) -> tuple[TransformationReport, Kpi
     """Return the reports of a run with these numbers of rentals."""
     accepted = read - rejected
     transformation = replace_dataset_counts(
-        transformation_report(),
+        create_transformation_report(),
         "rentals",
         read=read,
         accepted=accepted,
@@ -55,7 +55,7 @@ def _create_reports(read: int, rejected: int) -> tuple[TransformationReport, Kpi
 
 
 def test_valid_run_passes_with_its_figures(cloud: Cloud) -> None:
-    put_reports(cloud, transformation_report(), kpi_report())
+    put_reports(cloud, create_transformation_report(), create_kpi_report())
     assert _check() == {
         "rejected_percent": "25.00",
         "accepted_revenue": "600.50",
@@ -171,7 +171,7 @@ INCONSISTENT: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("case", INCONSISTENT)
 def test_run_with_inconsistent_reports_is_rejected(cloud: Cloud, case: str) -> None:
     change, message = INCONSISTENT[case]
-    put_reports(cloud, *change(transformation_report(), kpi_report()))
+    put_reports(cloud, *change(create_transformation_report(), create_kpi_report()))
     with pytest.raises(RunRejectedError) as raised:
         _check()
     assert str(raised.value) == f"run {RUN_ID}: {message}"
@@ -179,20 +179,22 @@ def test_run_with_inconsistent_reports_is_rejected(cloud: Cloud, case: str) -> N
 
 def test_large_revenues_are_compared_to_the_cent(cloud: Cloud) -> None:
     """As floats, the two amounts would be equal."""
-    kpis = kpi_report()
+    kpis = create_kpi_report()
     tables = {
         name: replace(totals, total_revenue="9007199254740993.01")
         for name, totals in kpis.tables.items()
     }
-    transformation = replace(transformation_report(), accepted_revenue="9007199254740993.02")
+    transformation = replace(create_transformation_report(), accepted_revenue="9007199254740993.02")
     put_reports(cloud, transformation, replace(kpis, tables=tables))
     with pytest.raises(RunRejectedError, match=r"9,007,199,254,740,993\.01"):
         _check()
 
 
 def test_message_names_all_problems(cloud: Cloud) -> None:
-    transformation = replace_dataset_counts(transformation_report("other"), "users", read=3)
-    put_reports(cloud, transformation, replace_table_totals(kpi_report(), "daily_metrics", rows=9))
+    transformation = replace_dataset_counts(create_transformation_report("other"), "users", read=3)
+    put_reports(
+        cloud, transformation, replace_table_totals(create_kpi_report(), "daily_metrics", rows=9)
+    )
     with pytest.raises(RunRejectedError) as raised:
         _check()
     assert str(raised.value).count(";") == 2
@@ -215,7 +217,9 @@ def test_run_without_accepted_rentals_is_rejected(cloud: Cloud, read: int, rejec
 
 
 def test_run_with_reported_problem_is_rejected(cloud: Cloud) -> None:
-    put_reports(cloud, transformation_report(), replace(kpi_report(), problem="a problem"))
+    put_reports(
+        cloud, create_transformation_report(), replace(create_kpi_report(), problem="a problem")
+    )
     with pytest.raises(RunRejectedError, match="a problem"):
         _check()
 
@@ -226,7 +230,8 @@ def test_missing_job_report_is_named(cloud: Cloud) -> None:
     assert "the transformation job did not finish: it wrote no report to" in str(raised.value)
     assert "the kpis job did not finish: it wrote no report to" in str(raised.value)
     cloud.put(
-        job_report_key(TRANSFORMATION_JOB, RUN_ID), transformation_report().to_json().encode()
+        job_report_key(TRANSFORMATION_JOB, RUN_ID),
+        create_transformation_report().to_json().encode(),
     )
     with pytest.raises(RunRejectedError) as raised:
         _check()
@@ -240,7 +245,8 @@ def test_missing_job_report_is_named(cloud: Cloud) -> None:
 )
 def test_invalid_job_report_is_named(cloud: Cloud, text: str) -> None:
     cloud.put(
-        job_report_key(TRANSFORMATION_JOB, RUN_ID), transformation_report().to_json().encode()
+        job_report_key(TRANSFORMATION_JOB, RUN_ID),
+        create_transformation_report().to_json().encode(),
     )
     cloud.put(job_report_key(KPI_JOB, RUN_ID), text.encode("latin-1"))
     with pytest.raises(RunRejectedError, match="is not a valid report of the kpis job"):
@@ -248,14 +254,16 @@ def test_invalid_job_report_is_named(cloud: Cloud, text: str) -> None:
 
 
 def test_amount_in_other_format_is_invalid(cloud: Cloud) -> None:
-    put_reports(cloud, replace(transformation_report(), accepted_revenue="6e2"), kpi_report())
+    put_reports(
+        cloud, replace(create_transformation_report(), accepted_revenue="6e2"), create_kpi_report()
+    )
     with pytest.raises(RunRejectedError, match="'6e2' is not an amount with two decimal places"):
         _check()
 
 
 def test_parsed_report_equals_written_report() -> None:
-    transformation = replace(transformation_report(), problem="a problem")
-    kpis = replace(kpi_report(), problem="a problem")
+    transformation = replace(create_transformation_report(), problem="a problem")
+    kpis = replace(create_kpi_report(), problem="a problem")
     assert TransformationReport.from_json(transformation.to_json()) == transformation
     assert KpiReport.from_json(kpis.to_json()) == kpis
-    assert TransformationReport.from_json(transformation_report().to_json()).problem is None
+    assert TransformationReport.from_json(create_transformation_report().to_json()).problem is None

@@ -17,12 +17,12 @@ from tests.support.athena import FakeAthena, QueryFailure
 from tests.support.publishing import publish, read_objects, read_publication_objects
 from tests.support.runs import (
     RUN_ID,
+    create_kpi_report,
+    create_transformation_report,
     finish_run,
-    kpi_report,
     put_reports,
     replace_dataset_counts,
     replace_table_totals,
-    transformation_report,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -240,10 +240,10 @@ def test_run_with_empty_tables_is_published(cloud: Cloud, athena: FakeAthena) ->
     finish_run(cloud, athena)
     for name in ("users", "vehicles", "locations"):
         athena.database.execute(f"DELETE FROM history_{name}")  # noqa: S608
-    report = transformation_report()
+    report = create_transformation_report()
     for name in ("users", "vehicles", "locations"):
         report = replace_dataset_counts(report, name, accepted=0)
-    put_reports(cloud, report, kpi_report())
+    put_reports(cloud, report, create_kpi_report())
     assert publish()["status"] == "PUBLISHED"
     assert athena.query("SELECT COUNT(*) FROM users") == [(0,)]
 
@@ -269,10 +269,8 @@ def test_email_size_is_limited(cloud: Cloud, athena: FakeAthena) -> None:
     )
     new_rows = [{"vehicle_type": f"type{n:04}", "total_rentals": 0} for n in range(2500)]
     athena.add("vehicle_metrics", RUN_ID, new_rows)
-    kpis = kpi_report()
-    put_reports(
-        cloud, transformation_report(), replace_table_totals(kpis, "vehicle_metrics", rows=2502)
-    )
+    kpis = replace_table_totals(create_kpi_report(), "vehicle_metrics", rows=2502)
+    put_reports(cloud, create_transformation_report(), kpis)
     publish(warnings=("x" * 300_000,))
     ((_, body),) = cloud.emails()
     assert len(body.encode()) < 10_000
