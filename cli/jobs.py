@@ -34,7 +34,7 @@ def jobs(
     output_folder: Annotated[
         Path,
         typer.Argument(
-            metavar="OUTPUT_DIR", help="Folder to write to. Each run gets its own subdirectories."
+            metavar="OUTPUT_DIR", help="Folder to write to. Each run gets its own subfolders."
         ),
     ],
     run_id: Annotated[
@@ -70,7 +70,7 @@ def sample(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Generate sample data: the four CSV files at any size."""
+    """Generate sample data: four CSV files of any size."""
     write_sample(output_folder, rentals, error_rate, seed)
     console.print(
         f"Generated {rentals:,} rentals with users, vehicles, and locations in {output_folder}",

@@ -148,7 +148,7 @@ def mail(
 ) -> None:
     """Show the most recent emails of a local cloud, even if it is no longer running.
 
-    By default, this is the local cloud that received an email last.
+    By default, show emails of the local cloud that received one most recently.
     """
     from cli.cloud.emails import show_emails
     from cli.cloud.target import find_mailbox
@@ -197,7 +197,7 @@ def invoke(
 
 @contextmanager
 def _exit_on_internal_error() -> Iterator[None]:
-    """Print errors that the user cannot fix without a traceback, and exit."""
+    """Print errors that the user cannot fix, but no traceback, and exit."""
     from cli.cloud.live_view import WatchTimeoutError
     from local.cloud import CloudError
     from local.deployment import DeploymentError

@@ -115,7 +115,7 @@ def _split(output: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _read_until_end(controller: int) -> Iterator[bytes]:
-    """Yield what arrives at a terminal until no process has it open any more."""
+    """Yield what arrives at a terminal until no process has it open anymore."""
     while True:
         try:
             data = os.read(controller, 65536)

@@ -1,4 +1,4 @@
-"""Reject codes and warning codes of the row rules (data contract, section 3)."""
+"""Reject codes and warning codes of the row rules."""
 
 from __future__ import annotations
 

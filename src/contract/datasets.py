@@ -1,4 +1,4 @@
-"""The four input files and their columns (data contract, sections 1 and 2)."""
+"""The four input files and their columns."""
 
 from __future__ import annotations
 

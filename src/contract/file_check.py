@@ -1,4 +1,4 @@
-"""The file check: validation of an input file by its first bytes (data contract, section 1)."""
+"""The file check: validation of an input file by its first bytes."""
 
 from __future__ import annotations
 

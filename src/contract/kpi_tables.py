@@ -1,4 +1,4 @@
-"""The KPI tables and their columns (data contract, section 4)."""
+"""The KPI tables and their columns."""
 
 from __future__ import annotations
 

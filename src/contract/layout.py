@@ -1,4 +1,4 @@
-"""Keys and prefixes below the bucket or the output folder (data contract, section 5)."""
+"""Keys and prefixes below the bucket or the output folder."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def scripts_prefix(release: str) -> str:
 
 @dataclass(frozen=True)
 class UploadLocation:
-    """The meaning of a valid upload key.
+    """The batch and the dataset that a valid upload key identifies.
 
     Attributes:
         batch_prefix: The batch prefix, such as `raw/` or `raw/2026-11/`.

@@ -1,4 +1,4 @@
-"""The job reports `transformation.json` and `kpis.json` (data contract, section 5)."""
+"""The job reports `transformation.json` and `kpis.json`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TransformationReport:
             report = cls(**{**content, "datasets": datasets})
             parse_money(report.accepted_revenue)
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a report of the transformation job: {error}") from error
+            raise ValueError(f"missing or invalid content: {error!r}") from error
         return report
 
 

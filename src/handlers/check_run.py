@@ -42,7 +42,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     settings = load_settings(CheckRunSettings)
     reports = read_job_reports(aws.s3, settings.bucket, request.run_id)
     figures = check_run(request.run_id, reports, Decimal(str(settings.max_rejected_percent)))
-    logger.info("The run may be published", extra={"rejected_percent": figures.rejected_percent})
+    logger.info(
+        "The run passed the quality gate", extra={"rejected_percent": figures.rejected_percent}
+    )
     for name, count in (
         ("AcceptedRentals", figures.accepted_rentals),
         ("RejectedRentals", figures.rejected_rentals),

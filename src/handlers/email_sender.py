@@ -13,7 +13,7 @@ from pipeline.notifications.emails import EmailSender
 def create_email_sender(
     aws: AwsClients, settings: EmailSettings, ledger: LedgerTable, context: LambdaContext
 ) -> EmailSender:
-    """Create the sender of an invocation.
+    """Create the email sender for one invocation.
 
     Args:
         aws: The AWS clients of the function.

@@ -57,7 +57,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     email_sender = create_email_sender(aws, settings, ledger, context)
     email_sent = email_sender.send_once(run_failed_notification(request.run_id), email)
     logger.info(
-        "Reported the failure of the run" if email_sent else "The failure was reported before",
+        "Reported the failure of the run"
+        if email_sent
+        else "The failure of the run was already reported",
         extra={"state": request.failure.state, "gaps": details.gaps},
     )
     metrics.add_metric(name="FailureEmailsSent", unit=MetricUnit.Count, value=int(email_sent))

@@ -95,16 +95,18 @@ def _log(result: SweepResult) -> None:
             "Terminated an orphaned cluster", extra={"cluster_id": cluster_id, "run_id": run_id}
         )
     for run_id in result.ended_runs:
-        logger.warning("A run ended without a notification", extra={"run_id": run_id})
+        logger.warning(
+            "Recorded the end of a run that its execution did not record", extra={"run_id": run_id}
+        )
     for run_id in result.started_runs:
-        logger.warning("Started a run that was claimed but not started", extra={"run_id": run_id})
+        logger.warning("Started a claimed run that had not been started", extra={"run_id": run_id})
     for batch in result.incomplete_batches:
         logger.info("Reported an incomplete batch", extra={"batch": batch})
     if result.is_newly_without_subscriber:
         logger.error("The topic has no confirmed subscription: nobody receives the emails")
     for problem in result.problems:
         logger.error(
-            "Could not check %s", problem.subject, exc_info=problem.error, extra=problem.log_keys
+            "Could not process %s", problem.subject, exc_info=problem.error, extra=problem.log_keys
         )
 
 

@@ -20,7 +20,7 @@ class InvalidEventError(PipelineError):
 
 
 class UnreadableUploadError(PipelineError):
-    """An upload exists but cannot be read: it is archived, or encrypted with another key."""
+    """An upload exists but cannot be read: it is archived, or encrypted with a different key."""
 
 
 class InvalidPointerError(PipelineError):

@@ -1,4 +1,4 @@
-"""The KPI tables as functions of accepted rows (data contract, section 4).
+"""The KPI tables as functions of accepted rows.
 
 Every table includes every rental: dimensions are joined with left joins, so the revenue of each
 table adds up to the same total.

@@ -135,7 +135,7 @@ def _write_and_count(rows: DataFrame, table: KpiTable, uri: str) -> TableTotals:
 
 
 def _require_equal_totals(totals: dict[str, TableTotals]) -> int:
-    """Return the number of rentals that every table adds up to.
+    """Check that all KPI tables have the same totals, and return their number of rentals.
 
     Raises:
         RuntimeError: The tables have different totals, which is a defect of the job.

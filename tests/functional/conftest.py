@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import boto3
-import botocore.session
 import pytest
-from botocore.loaders import Loader
+from botocore.client import BaseClient
+from botocore.config import Config
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
@@ -21,9 +23,6 @@ REGION = "eu-west-1"
 STACK = "rental-kpi"
 BUCKET = "rental-data"
 TABLE = "ledger"
-
-# The service descriptions of AWS, read once because reading them takes longer than most tests.
-_DESCRIPTIONS = Loader()
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,19 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         "AWS_DEFAULT_REGION": REGION,
     }.items():
         monkeypatch.setenv(name, value)
+    # moto intercepts the calls of every client, so the tests can share them.
+    monkeypatch.setattr(boto3, "client", _create_client)
     with mock_aws():
-        session = botocore.session.Session()
-        session.register_component("data_loader", _DESCRIPTIONS)
-        boto3.setup_default_session(botocore_session=session)
         yield _create_stack(monkeypatch)
+
+
+@cache
+def _create_client(service: str, config: Config | None = None) -> BaseClient:
+    """Create a client once in a test process, because that takes longer than most calls."""
+    # The types of boto3 accept only literal service names.
+    session: Any = boto3.Session(region_name=REGION)
+    client: BaseClient = session.client(service, config=config)
+    return client
 
 
 def _create_stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:

@@ -1,4 +1,4 @@
-"""The input files and their columns (data contract, sections 1 and 2)."""
+"""The input files and their columns."""
 
 from collections.abc import Callable
 from typing import NamedTuple

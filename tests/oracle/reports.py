@@ -1,4 +1,4 @@
-"""transformation.json and kpis.json without the run ID (data contract, section 5)."""
+"""transformation.json and kpis.json without the run ID."""
 
 from collections import Counter
 from datetime import datetime

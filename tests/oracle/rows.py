@@ -1,4 +1,4 @@
-"""Separation of records into accepted and rejected rows (data contract, section 3)."""
+"""Separation of records into accepted and rejected rows."""
 
 import codecs
 from dataclasses import dataclass, field

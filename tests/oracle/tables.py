@@ -1,4 +1,4 @@
-"""The KPI tables as lists of rows sorted by key (data contract, section 4)."""
+"""The KPI tables as lists of rows sorted by key."""
 
 from collections.abc import Callable, Iterable
 from datetime import date

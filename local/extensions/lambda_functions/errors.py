@@ -35,7 +35,7 @@ def install() -> None:
     if _TYPED_ERROR_RESULT not in script:
         if script.count(_ERROR_RESULT) != 1:
             raise PatchError(
-                f"{__name__}: {_RUNTIME}._PYTHON_WORKER_SCRIPT returns errors in another form"
+                f"{__name__}: {_RUNTIME}._PYTHON_WORKER_SCRIPT has an unexpected error format"
             )
         resolve(_RUNTIME, "__dict__")["_PYTHON_WORKER_SCRIPT"] = script.replace(
             _ERROR_RESULT, _TYPED_ERROR_RESULT

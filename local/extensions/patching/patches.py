@@ -18,7 +18,7 @@ _replaced: dict[tuple[str, str], tuple[Any, str]] = {}
 
 
 class PatchError(Exception):
-    """MiniStack does not have what an extension patches, or has it in another form."""
+    """MiniStack does not have what an extension patches, or has it in a different form."""
 
 
 def resolve(module: str, attribute: str, parameters: Sequence[str] | None = None) -> Any:

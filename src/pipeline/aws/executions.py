@@ -47,7 +47,7 @@ class Execution:
 
 
 def parse_execution(description: Mapping[str, Any]) -> Execution:
-    """Return the execution of a description.
+    """Build an execution from its description.
 
     Args:
         description: Response of `DescribeExecution`, or `detail` of a status-change event, which

@@ -52,7 +52,7 @@ def build_unreadable_file_email(key: str, problem: str) -> Email:
         f"{truncate(problem)}\n\n"
         "The file was not processed and stays in the bucket. Upload it again in the S3 Standard"
         " storage class and with the default encryption of the bucket, which S3 uses if the upload"
-        " does not specify an encryption.\n",
+        " does not specify encryption settings.\n",
     )
 
 

@@ -1,4 +1,4 @@
-"""Uploads: read the first bytes of a file and check them (data contract, section 1)."""
+"""Uploads: read the first bytes of a file and check them."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class EmailSender:
             Whether the email was sent by this call.
 
         Raises:
-            RetryableError: Another invocation is sending this email, or crashed while doing so.
+            RetryableError: another invocation is sending this email, or crashed while doing so.
         """
         was_sent = False
 
@@ -125,7 +125,7 @@ class EmailSender:
             attempts(lambda: send_idempotently(notification_key=notification_key))
         except IdempotencyAlreadyInProgressError as error:
             raise RetryableError(
-                f"Another invocation is sending the notification {notification_key!r}, or crashed"
+                f"another invocation is sending the notification {notification_key!r}, or crashed"
                 " while doing so"
             ) from error
         return was_sent

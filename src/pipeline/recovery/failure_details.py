@@ -78,7 +78,7 @@ class FailureDetails:
                     " see its tables."
                 )
             if published is None:
-                return "Nothing was published, neither by this run nor by an earlier one."
+                return "Nothing was published, and no earlier run was published either."
             return f"Nothing was published: readers still see run {published}."
         return ""
 

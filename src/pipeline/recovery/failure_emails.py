@@ -134,7 +134,7 @@ def _describe_failure(failure: Failure, details: FailureDetails) -> str:
         if tail and tail.is_input_error and tail.lines:
             return f"{step.name} reported a problem with the input: {tail.lines[-1]}"
     if details.cluster and details.cluster.failure_reason:
-        return f"{failure.message} The cluster failed: {details.cluster.failure_reason}"
+        return f"{failure.message}\nThe cluster failed: {details.cluster.failure_reason}"
     return failure.message
 
 
@@ -149,7 +149,7 @@ def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
         lines.append("  Last lines of the job's log:")
         lines += [f"    {line}" for line in tail.lines]
     else:
-        lines.append("  No messages of the job were found in its log.")
+        lines.append("  The log contains no messages from the job.")
     if step.reason or step.message:
         reason = " ".join(text for text in (step.reason, step.message) if text)
         lines.append(f"  Reason given by EMR: {reason}")
@@ -159,7 +159,7 @@ def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
 
 def _describe_cluster(cluster: Cluster | None) -> str:
     if cluster is None:
-        return "No running cluster is known. If the run has one, the watchdog terminates it."
+        return "No running cluster was found. If the run has one, the watchdog will terminate it."
     if cluster.is_active:
         return (
             f"Cluster {cluster.cluster_id} is still in state {cluster.state}. The watchdog"

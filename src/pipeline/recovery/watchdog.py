@@ -230,10 +230,12 @@ class Watchdog:
             cluster for cluster, run in self._result.terminated_clusters.items() if run == run_id
         ]
         if clusters:
-            return f"Its cluster {', '.join(clusters)} was still running and is being terminated."
+            names = ", ".join(clusters)
+            return f"Cluster {names} of the run was still running and is being terminated."
         if not self._has_checked_clusters:
             return (
-                "It is unknown whether its cluster is still running. The watchdog will check again."
+                "It is unknown whether the run's cluster is still running. The watchdog will check"
+                " again."
             )
         return "The run has no running cluster."
 

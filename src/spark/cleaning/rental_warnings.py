@@ -1,4 +1,4 @@
-"""Warnings about accepted rentals (data contract, section 3)."""
+"""Warnings about accepted rentals."""
 
 from __future__ import annotations
 

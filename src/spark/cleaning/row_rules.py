@@ -1,4 +1,4 @@
-"""The rules that decide whether a row is accepted (data contract, section 3).
+"""The rules that decide whether a row is accepted.
 
 A rule is a function that returns a column: null if the row complies with the rule, otherwise the
 reject code. Rules read two structs: `text`, which contains the trimmed fields, and `value`, which

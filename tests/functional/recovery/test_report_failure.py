@@ -168,7 +168,7 @@ def test_failure_before_cluster_was_created(cloud: Cloud) -> None:
     ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (PinInputs)"
     assert "The state timed out." in body
-    assert "No running cluster is known." in body
+    assert "No running cluster was found." in body
 
 
 def test_unknown_batch_is_reported(cloud: Cloud) -> None:
@@ -184,7 +184,7 @@ def test_unknown_batch_is_reported(cloud: Cloud) -> None:
     [
         ("2026-10-0", "Nothing was published: readers still see run 2026-10-0."),
         (RUN_ID, "readers may see its tables"),
-        (None, "Nothing was published, neither by this run nor by an earlier one."),
+        (None, "Nothing was published, and no earlier run was published either."),
     ],
 )
 def test_email_states_published_run(cloud: Cloud, published: str | None, text: str) -> None:

@@ -282,7 +282,9 @@ def test_failed_part_does_not_stop_other_parts(
         "subscription": _read_metrics(output).get("NoConfirmedSubscriber") == 0,
     }
     assert {name for name, is_done in completed.items() if not is_done} == set(incomplete.split())
-    assert any(message.startswith("Could not check") for message in _list_messages(caplog, "ERROR"))
+    assert any(
+        message.startswith("Could not process") for message in _list_messages(caplog, "ERROR")
+    )
     run_watchdog()
     assert get_cluster_state(cluster) == "TERMINATED"
     assert get_run_item(cloud, "run-1")["status"] == "FAILED"
@@ -294,7 +296,7 @@ def test_email_states_unknown_cluster_state(cloud: Cloud, monkeypatch: pytest.Mo
         fail_calls(patch, "ListClusters")
         with pytest.raises(SweepError):
             run_watchdog(event)
-    assert "It is unknown whether its cluster is still running." in cloud.emails()[0][1]
+    assert "It is unknown whether the run's cluster is still running." in cloud.emails()[0][1]
 
 
 def test_sweep_without_findings_changes_nothing(

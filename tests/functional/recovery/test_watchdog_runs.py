@@ -66,7 +66,7 @@ def test_execution_without_notification_is_recorded_and_reported_once(
     ((email_subject, body),) = cloud.emails()
     assert email_subject == subject
     assert text in body
-    assert f"Its cluster {cluster} was still running and is being terminated." in body
+    assert f"Cluster {cluster} of the run was still running and is being terminated." in body
     assert f"--name {run}-2" in body
     assert "Nothing was published" in body
     assert "#/v2/executions/details/" in body

@@ -93,7 +93,9 @@ def test_watchdog_terminates_cluster_of_stopped_execution(stack: Stack, sample: 
     email = wait_for_only_email(stack, HANGING_BATCH)
     assert email["Subject"] == f"Rental KPIs stopped: {HANGING_BATCH}"
     assert "The execution was stopped: Enough: stopped by the test" in get_body(email)
-    assert f"Its cluster {cluster} was still running and is being terminated." in get_body(email)
+    assert f"Cluster {cluster} of the run was still running and is being terminated." in get_body(
+        email
+    )
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, HANGING_BATCH)
     assert list_publication_records(stack) == records_before
