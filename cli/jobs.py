@@ -83,7 +83,7 @@ def sample(
 def package(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="Zip file to write.")],
 ) -> None:
-    """Build the zip file with the modules of the Spark jobs."""
+    """Build the ZIP file with the modules of the Spark jobs."""
     write_spark_package(target)
 
 

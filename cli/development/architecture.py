@@ -45,7 +45,7 @@ def write_diagrams() -> None:
 
 
 def updated_page(name: str) -> str:
-    """Return the text of a page in `docs/` with its sections generated again.
+    """Return the text of a page in `docs/` with its sections regenerated.
 
     Raises:
         UserError: The page does not have one pair of markers for each of its sections.
@@ -58,7 +58,7 @@ def updated_page(name: str) -> str:
 
 
 def update_sections(page: str, sections: Mapping[str, Callable[[], str]]) -> str:
-    """Return a page with the text between each pair of markers generated again.
+    """Return a page with the text between each pair of markers regenerated.
 
     Args:
         page: Markdown with a pair of markers for each section.
