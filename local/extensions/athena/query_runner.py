@@ -109,7 +109,7 @@ class QueryRunner:
         glue = self.caller.client("glue")
         s3 = self.caller.client("s3")
         tables = TableResolver(glue, s3, self._database, folder, self.max_bytes)
-        # Athena reads this database before each statement, whichever database the statement names.
+        # Athena reads this database before each statement, even if the statement names another one.
         with translate_glue_errors(), suppress(glue.exceptions.EntityNotFoundException):
             glue.get_database(Name="default")
         statement = bind_parameters(self.statement, self.parameters)

@@ -1,7 +1,7 @@
 """The pointer to the published run: an item of the ledger, and the newest publication record.
 
 The item `pointer` of the ledger decides which run is published: the run that was claimed last,
-whichever run finishes first. The result is therefore the same for every order of events. The
+no matter which run finishes first. The result is therefore the same for every order of events. The
 publication record in `published_runs/` shows this run to readers. `published_at` always increases,
 because the views show the run of the record with the latest time.
 

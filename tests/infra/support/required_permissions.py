@@ -80,7 +80,7 @@ _RESOURCES_BY_ROLE = {
             *("output/*", "kpi_output/*", "runs/*"),
             *("athena_results/*", "reports/*", "published_runs/*"),
         },
-        # Athena reads the default database before each statement, whichever database that names.
+        # Athena reads the default database before each statement, even if that names another one.
         "glue:GetDatabase": {*_RESOURCES["glue"], "database/default"},
     },
     "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
