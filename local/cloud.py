@@ -125,9 +125,13 @@ def _start_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderInUseError(f"another local cloud is starting in {folder}") from None
+            raise FolderInUseError(
+                f"another local cloud is starting in {folder}: wait until it has started"
+            ) from None
         if _is_locked(folder):
-            raise FolderInUseError(f"a local cloud is already running in {folder}")
+            raise FolderInUseError(
+                f"a local cloud is already running in {folder}: to stop it, run ./run local down"
+            )
         yield
 
 
@@ -213,7 +217,7 @@ def stop(folder: Path) -> bool:
             _kill_process_group(cloud.pid)
             if not _wait_until(lambda: not _is_locked(cloud.folder), _STOP_TIMEOUT):
                 raise CloudError(
-                    f"the local cloud in {cloud.folder} did not stop: end process {cloud.pid}"
+                    f"the local cloud in {cloud.folder} did not stop: kill process {cloud.pid}"
                 )
     finally:
         if process is not None and process.stdin is not None:

@@ -53,7 +53,7 @@ def run_demo(folder: Path | None, keep: bool, console: Console) -> int:
         else:
             stop(cloud.folder)
             console.print(
-                "\nStopped the local cloud. Its bucket is gone, and its emails are kept."
+                "\nStopped the local cloud. Its bucket was deleted; its emails are kept."
                 " To keep the cloud running after the demo, use --keep.",
                 soft_wrap=True,
                 highlight=False,

@@ -36,6 +36,7 @@ _LINTERS: tuple[Sequence[str], ...] = (
     ("lint-imports", "--no-logo"),
     ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *_CLUSTER_SOURCES),
 )
+_COVERAGE = ("-m", "slipcover", "--source", "src", "--skip-covered")
 
 
 def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:
@@ -63,8 +64,9 @@ def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:
         return 0
     python = _prepare_spark4_environment() if suite == SPARK4 else sys.executable
     # Only all suites together cover what each of them leaves out.
-    paths = SUITES[suite] if suite else ("tests", "--cov")
-    return _run([python, "-m", "pytest", *paths, *pytest_arguments])
+    coverage = () if suite else _COVERAGE
+    paths = SUITES[suite] if suite else ("tests",)
+    return _run([python, *coverage, "-m", "pytest", *paths, *pytest_arguments])
 
 
 def _prepare_spark4_environment() -> str:
@@ -75,9 +77,7 @@ def _prepare_spark4_environment() -> str:
             installs does.
     """
     if "jdk.incubator.vector" not in _list_java_modules():
-        raise UserError(
-            "Spark 4 needs a complete Java 17: install one and set JAVA_HOME to its folder"
-        )
+        raise UserError("Spark 4 needs a full JDK 17: install one and set JAVA_HOME to its folder")
     environment = _PROJECT / ".venv-spark4"
     python = environment / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contract import codes
 from contract.datasets import DATASETS, Dataset
-from contract.kpi_tables import KPI_TABLES, KpiTable
+from contract.kpi_tables import COLUMN_DESCRIPTIONS, KPI_TABLES, KpiTable
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data-dictionary.md"
 
@@ -15,6 +15,32 @@ _INTRODUCTION = """# Data dictionary
 
 This page is generated from `src/contract/`. To change it, change the contract and run
 `./run dictionary`.
+"""
+
+_REJECT_CODES = """## Reject codes
+
+A row that breaks a rule is rejected: it goes to the `quarantine` tables with its raw text and with
+the codes of all rules that it breaks. Other rows are accepted. Every row that is read is either
+accepted or rejected.
+
+| code | the row is rejected because |
+| --- | --- |
+| `malformed_row` | its number of fields differs from the header, or its quotation marks are not \
+balanced; no other rule is checked |
+| `missing_<column>` | the column is required, and the field is empty |
+| `invalid_<column>` | the field is not empty, and does not have the format or range of its column |
+| `end_not_after_start` | the rental does not end after it starts |
+| `duplicate_<key>` | another row with the same key was accepted; of several valid rows with the \
+same key, the one whose raw text sorts first is accepted |
+
+`src/spark/cleaning/row_rules.py` contains one function per rule.
+"""
+
+_KPI_TABLES = """## KPI tables
+
+The tables are computed from all accepted rentals. Every rental counts in every table, so the totals
+of all tables are equal. A rental without a matching vehicle counts for the vehicle type and brand
+`unknown`. Amounts and hours are rounded half up.
 """
 
 
@@ -26,8 +52,8 @@ def write_data_dictionary() -> None:
 def data_dictionary() -> str:
     """Return the content of the page."""
     parts = [_INTRODUCTION, "## Input files\n", *map(_dataset_section, DATASETS)]
-    parts += ["## KPI tables\n", *map(_kpi_table_section, KPI_TABLES)]
-    parts += ["## Warning codes\n", _format_codes(codes.WARNINGS) + "\n"]
+    parts += [_REJECT_CODES, "## Warning codes\n", _warnings_table()]
+    parts += [_KPI_TABLES, *map(_kpi_table_section, KPI_TABLES)]
     return "\n".join(parts)
 
 
@@ -50,12 +76,23 @@ def _dataset_section(dataset: Dataset) -> str:
 
 
 def _kpi_table_section(table: KpiTable) -> str:
-    rows = [(f"`{name}`", sql_type, "always") for name, sql_type in table.columns]
-    rows += [
-        (f"`{name}`", sql_type, "if personal data is on")
-        for name, sql_type in table.personal_columns
+    rows = [
+        (f"`{name}`", sql_type, _describe_kpi_column(table, name))
+        for name, sql_type in table.columns_for(personal_data=True)
     ]
-    return f"### {table.name}\n\n" + _format_table(("column", "type", "present"), rows)
+    section = f"### {table.name}\n\nOne row per {table.row_description}.\n\n"
+    return section + _format_table(("column", "type", "description"), rows)
+
+
+def _describe_kpi_column(table: KpiTable, name: str) -> str:
+    is_personal = name in dict(table.personal_columns)
+    condition = " (only if personal data is on)" if is_personal else ""
+    return COLUMN_DESCRIPTIONS[name] + condition
+
+
+def _warnings_table() -> str:
+    rows = [(f"`{code}`", meaning) for code, meaning in codes.WARNINGS.items()]
+    return _format_table(("code", "meaning"), rows)
 
 
 def _format_codes(names: Iterable[str]) -> str:

@@ -15,14 +15,16 @@ INACTIVE_USER = "inactive_user"
 RENTAL_BEFORE_SIGNUP = "rental_before_signup"
 OVERLAPPING_VEHICLE_RENTAL = "overlapping_vehicle_rental"
 
-WARNINGS = (
-    UNKNOWN_USER,
-    UNKNOWN_VEHICLE,
-    UNKNOWN_LOCATION,
-    INACTIVE_USER,
-    RENTAL_BEFORE_SIGNUP,
-    OVERLAPPING_VEHICLE_RENTAL,
-)
+WARNINGS = {
+    UNKNOWN_USER: "No accepted user has the `user_id` of the rental.",
+    UNKNOWN_VEHICLE: "No accepted vehicle has the `vehicle_id` of the rental.",
+    UNKNOWN_LOCATION: "No accepted location has the pickup or the dropoff location of the rental. "
+    "Counted once per rental.",
+    INACTIVE_USER: "The user of the rental is not active.",
+    RENTAL_BEFORE_SIGNUP: "The rental starts before the day on which its user signed up.",
+    OVERLAPPING_VEHICLE_RENTAL: "The rental starts before an earlier one of the same vehicle ends.",
+}
+"""The warning codes, with their meaning. A warning is counted and does not reject a row."""
 
 
 def missing_code(column_name: str) -> str:

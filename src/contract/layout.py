@@ -75,8 +75,8 @@ def pinned_key(dataset: Dataset, run_id: str) -> str:
 def publication_key(published_at: str, run_id: str) -> str:
     """Return the key of a publication record.
 
-    The record with the greatest key is the pointer. The views read the time of publication from
-    the content of the record, which contains the same time.
+    Readers see the run of the newest record. The views read the time of publication from the
+    content of the record, which contains the same time.
 
     Args:
         published_at: The time of publication, in UTC, as text that sorts chronologically.

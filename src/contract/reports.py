@@ -143,7 +143,7 @@ class KpiReport:
                 parse_money(totals.total_revenue)
             return cls(**{**content, "tables": tables})
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a report of the KPI job: {error}") from error
+            raise ValueError(f"missing or invalid content: {error!r}") from error
 
 
 def _json(report: Any) -> str:

@@ -22,7 +22,7 @@ logger, metrics = create_observers("check_run")
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - required by Lambda
     """Check a run.
 
     Args:

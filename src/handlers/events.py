@@ -138,7 +138,7 @@ class _Fields:
     def get(self, name: str, expected_type: type[T]) -> T:
         """Return a field that must have exactly this type."""
         if name not in self._value:
-            raise InvalidEventError(f"the field {self._path}{name} is missing")
+            raise InvalidEventError(f"the field {self._path + name!r} is missing")
         value = self._value[name]
         if type(value) is not expected_type:
             raise self._invalid(name, f"must be of type {expected_type.__name__}")
@@ -178,7 +178,7 @@ class _Fields:
 
     def _invalid(self, name: str, problem: str) -> InvalidEventError:
         value = self._value[name]
-        return InvalidEventError(f"the field {self._path}{name} {problem}, but it is {value!r}")
+        return InvalidEventError(f"the field {self._path + name!r} {problem}, but it is {value!r}")
 
 
 def _parse_files(fields: _Fields) -> tuple[FileVersion, ...]:
@@ -189,8 +189,8 @@ def _parse_files(fields: _Fields) -> tuple[FileVersion, ...]:
     names = [file.dataset for file in files]
     if sorted(names) != sorted(_DATASET_NAMES):
         raise InvalidEventError(
-            f"the field files must contain one file for each of {', '.join(_DATASET_NAMES)}, but it"
-            f" contains {', '.join(sorted(names)) or 'none'}"
+            f"the field 'files' must contain one file for each of {', '.join(_DATASET_NAMES)}, but"
+            f" it contains {', '.join(sorted(names)) or 'none'}"
         )
     return files
 

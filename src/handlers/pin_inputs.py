@@ -20,7 +20,7 @@ logger, metrics = create_observers("pin_inputs")
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - required by Lambda
     """Pin the input of a run.
 
     Args:

@@ -27,7 +27,7 @@ def _check_positive(value: float) -> str:
 
 
 def _check_percent(value: float) -> str:
-    return "" if 0 <= value <= 100 else "must be between 0 and 100"  # noqa: PLR2004
+    return "" if 0 <= value <= 100 else "must be between 0 and 100"  # noqa: PLR2004 - percent
 
 
 def _setting(check: Check) -> Any:

@@ -85,7 +85,7 @@ def _build_table_input(
     original_sql = query.sql(dialect="athena", pretty=True)
     tables.prepare(query, schema, text)
     description = tables.database.execute(
-        f"SELECT * FROM ({to_duckdb_sql(name_columns(query))}) LIMIT 0"  # noqa: S608
+        f"SELECT * FROM ({to_duckdb_sql(name_columns(query))}) LIMIT 0"
     ).description
     columns = [(column.lower(), duckdb_type) for column, duckdb_type, *_ in description]
     _check_names([column for column, _ in columns], get_position(text, query))

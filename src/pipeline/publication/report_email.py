@@ -53,7 +53,7 @@ def build_report_email(
         f"Rejected rows: s3://{bucket}/{quarantine_pattern(run.run_id)}/",
     ]
     return Email(
-        f"{title}{status}: {report.revenue:,} from {rentals:,} rentals",
+        f"{title}{status}: revenue {report.revenue:,} from {rentals:,} rentals",
         "\n\n".join(sections) + "\n",
     )
 

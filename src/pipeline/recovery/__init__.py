@@ -1,1 +1,1 @@
-"""Recovery: reports failed runs, and completes what was interrupted or forgotten."""
+"""Recovery: reports failed runs and incomplete batches, and completes interrupted runs."""

@@ -1,4 +1,4 @@
-"""Emails about runs that failed, were stopped, or timed out."""
+"""Emails about runs that failed, were aborted, or timed out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.recovery.failures import Failure
 # The name of an execution that repeats a run, such as `2026-11-<digest>-2`.
 _REPEATED_RUN = re.compile(r"(?P<run>.+-[0-9a-f]{20})-(?P<number>\d+)")
 # By the status of the execution: the outcome in the subject, and the outcome in a sentence.
-_OUTCOMES = {"ABORTED": ("stopped", "was stopped"), "TIMED_OUT": ("timed out", "timed out")}
+_OUTCOMES = {"ABORTED": ("aborted", "was aborted"), "TIMED_OUT": ("timed out", "timed out")}
 _FAILED = ("failed", "failed")
 
 

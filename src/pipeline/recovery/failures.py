@@ -76,7 +76,7 @@ def get_failure(execution: Execution) -> Failure:
     """Return why an execution ended without success."""
     if execution.status == "ABORTED":
         reason = ": ".join(text for text in (execution.error, execution.cause) if text)
-        return Failure("", "", "The execution was stopped" + (f": {reason}" if reason else "."))
+        return Failure("", "", "The execution was aborted" + (f": {reason}" if reason else "."))
     if execution.status == "TIMED_OUT":
         return Failure("", "", "The execution timed out.")
     match = _STATE_AND_CAUSE.fullmatch(execution.cause)

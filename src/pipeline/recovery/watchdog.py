@@ -1,4 +1,4 @@
-"""The watchdog: terminates orphaned clusters and takes care of forgotten runs and batches."""
+"""The watchdog: terminates orphaned clusters, completes interrupted runs, and reports batches."""
 
 from __future__ import annotations
 

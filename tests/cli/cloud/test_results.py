@@ -61,7 +61,7 @@ def test_missing_log_is_reported(cloud: Any, console: Console) -> None:
     show_failure(cloud, describe_execution("ABORTED"), [FAILURE_EMAIL], console)
     output = get_output(console)
     assert output.startswith(
-        "Run 2026-11-abc ended with status ABORTED: The execution was stopped."
+        "Run 2026-11-abc ended with status ABORTED: The execution was aborted."
     )
     assert "  cannot read this log: " in output
     assert "NoSuchKey" in output

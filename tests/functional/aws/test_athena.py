@@ -13,31 +13,14 @@ from pipeline.aws.athena import Query, QueryRunner
 from pipeline.errors import QueryFailedError, RetryableError
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena, QueryFailure
+from tests.support.retry_clock import RetryClock
 
 QUERY = Query("one", "SELECT 1 AS number")
-FULL_TIME_MS = 300_000
-
-
-class Clock:
-    """The remaining time of a function. It decreases only when the function sleeps."""
-
-    def __init__(self) -> None:
-        self.remaining_ms: float = FULL_TIME_MS
-        self.waits: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.remaining_ms -= 1000 * seconds
-
-    def remaining(self) -> int:
-        return int(self.remaining_ms)
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("tenacity.nap.time.sleep", clock.sleep)
-    return clock
+def clock(monkeypatch: pytest.MonkeyPatch) -> RetryClock:
+    return RetryClock().install(monkeypatch)
 
 
 @pytest.fixture
@@ -47,11 +30,21 @@ def fake(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
     return fake
 
 
-def _create_runner(clock: Clock, run_id: str = "run", database: str = "rental_kpi") -> QueryRunner:
-    return QueryRunner(boto3.client("athena"), database, "rental-kpi", run_id, clock.remaining)
+def _create_runner(
+    clock: RetryClock,
+    run_id: str = "run",
+    database: str = "rental_kpi",
+    remaining_ms: int = 300_000,
+) -> QueryRunner:
+    deadline = clock.now + remaining_ms / 1000
+
+    def get_remaining_ms() -> int:
+        return int(1000 * (deadline - clock.now))
+
+    return QueryRunner(boto3.client("athena"), database, "rental-kpi", run_id, get_remaining_ms)
 
 
-def test_waits_become_longer(fake: FakeAthena, clock: Clock) -> None:
+def test_waits_become_longer(fake: FakeAthena, clock: RetryClock) -> None:
     fake.polls = 12
     (result,) = _create_runner(clock).fetch([QUERY])
     assert result.rows == (("1",),)
@@ -60,7 +53,7 @@ def test_waits_become_longer(fake: FakeAthena, clock: Clock) -> None:
     assert max(clock.waits) < 6
 
 
-def test_queries_run_in_parallel(fake: FakeAthena, clock: Clock) -> None:
+def test_queries_run_in_parallel(fake: FakeAthena, clock: RetryClock) -> None:
     """All queries are started before the first status request."""
     fake.polls = 2
     started_counts = []
@@ -76,7 +69,7 @@ def test_queries_run_in_parallel(fake: FakeAthena, clock: Clock) -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_result_has_rows_of_every_page_without_header(clock: Clock) -> None:
+def test_result_has_rows_of_every_page_without_header(clock: RetryClock) -> None:
     text = "SELECT n, CAST(n AS varchar) AS name FROM UNNEST(SEQUENCE(1, 2500)) AS t (n)"
     (result,) = _create_runner(clock).fetch([Query("many", text)])
     assert [row[0] for row in result.rows] == [str(n) for n in range(1, 2501)]
@@ -87,7 +80,7 @@ def test_result_has_rows_of_every_page_without_header(clock: Clock) -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_result_without_rows_and_result_with_null(clock: Clock) -> None:
+def test_result_without_rows_and_result_with_null(clock: RetryClock) -> None:
     no_rows = Query("no rows", "SELECT 1 AS a WHERE 1 = 0")
     null = Query("null", "SELECT CAST(NULL AS varchar) AS a, '' AS b")
     empty, single = _create_runner(clock).fetch([no_rows, null])
@@ -97,12 +90,14 @@ def test_result_without_rows_and_result_with_null(clock: Clock) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "it's", "a ' OR 1 = 1 --", "?"])
 @pytest.mark.usefixtures("fake")
-def test_parameter_is_always_a_value(clock: Clock, text: str) -> None:
+def test_parameter_is_always_a_value(clock: RetryClock, text: str) -> None:
     (result,) = _create_runner(clock).fetch([Query("echo", "SELECT ? AS a, ? AS b", (text, "b"))])
     assert result.rows == ((text, "b"),)
 
 
-def test_repeated_invocation_does_not_start_query_again(fake: FakeAthena, clock: Clock) -> None:
+def test_repeated_invocation_does_not_start_query_again(
+    fake: FakeAthena, clock: RetryClock
+) -> None:
     first, second = _create_runner(clock).run([QUERY]), _create_runner(clock).run([QUERY])
     assert first == second
     assert len(fake.executions) == 1
@@ -118,7 +113,7 @@ def test_repeated_invocation_does_not_start_query_again(fake: FakeAthena, clock:
     ],
 )
 def test_different_query_is_started(
-    fake: FakeAthena, clock: Clock, changes: dict[str, str], query: Query
+    fake: FakeAthena, clock: RetryClock, changes: dict[str, str], query: Query
 ) -> None:
     _create_runner(clock).run([QUERY])
     try:
@@ -128,13 +123,13 @@ def test_different_query_is_started(
     assert len(fake.executions) == 2
 
 
-def test_query_with_other_parameter_is_started(fake: FakeAthena, clock: Clock) -> None:
+def test_query_with_other_parameter_is_started(fake: FakeAthena, clock: RetryClock) -> None:
     for text in ("x", "y"):
         _create_runner(clock).run([Query("echo", "SELECT ?", (text,))])
     assert len(fake.executions) == 2
 
 
-def test_retryable_failure_is_retried(fake: FakeAthena, clock: Clock) -> None:
+def test_retryable_failure_is_retried(fake: FakeAthena, clock: RetryClock) -> None:
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=2)]
     (result,) = _create_runner(clock).fetch([QUERY])
     assert result.rows == (("1",),)
@@ -144,7 +139,9 @@ def test_retryable_failure_is_retried(fake: FakeAthena, clock: Clock) -> None:
     assert len(fake.executions) == 3
 
 
-def test_retryable_failure_is_raised_after_last_attempt(fake: FakeAthena, clock: Clock) -> None:
+def test_retryable_failure_is_raised_after_last_attempt(
+    fake: FakeAthena, clock: RetryClock
+) -> None:
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=99)]
     with pytest.raises(QueryFailedError, match="ended FAILED: exhausted resources"):
         _create_runner(clock).run([QUERY])
@@ -162,7 +159,7 @@ def test_retryable_failure_is_raised_after_last_attempt(fake: FakeAthena, clock:
     ids=lambda failure: f"{failure.state} {failure.retryable}",
 )
 def test_other_failure_is_not_retried(
-    fake: FakeAthena, clock: Clock, failure: QueryFailure
+    fake: FakeAthena, clock: RetryClock, failure: QueryFailure
 ) -> None:
     fake.failures = [failure]
     with pytest.raises(QueryFailedError) as raised:
@@ -179,19 +176,19 @@ def test_other_failure_is_not_retried(
         "AlreadyExistsException: Table users already exists",
     ],
 )
-def test_conflict_with_another_run_is_retried(fake: FakeAthena, clock: Clock, reason: str) -> None:
+def test_conflict_with_another_run_is_retried(
+    fake: FakeAthena, clock: RetryClock, reason: str
+) -> None:
     fake.failures = [QueryFailure("VIEW", reason)]
     _create_runner(clock).run([Query("view", "CREATE OR REPLACE VIEW one AS SELECT 1 AS number")])
     assert len(fake.executions) == 2
 
 
-def test_next_invocation_continues_after_timeout(fake: FakeAthena, clock: Clock) -> None:
+def test_next_invocation_continues_after_timeout(fake: FakeAthena, clock: RetryClock) -> None:
     fake.polls = 30
-    clock.remaining_ms = 60_000
     with pytest.raises(RetryableError, match=r"query one \(query-1\) is still"):
-        _create_runner(clock).run([QUERY])
-    assert 15_000 < clock.remaining_ms < 30_000
-    clock.remaining_ms = FULL_TIME_MS
+        _create_runner(clock, remaining_ms=60_000).run([QUERY])
+    assert 30 < clock.now < 45
     assert _create_runner(clock).run([QUERY]) == ["query-1"]
 
 
@@ -207,7 +204,7 @@ def test_next_invocation_continues_after_timeout(fake: FakeAthena, clock: Clock)
 )
 @pytest.mark.usefixtures("fake")
 def test_invalid_request_fails_and_other_api_errors_pass(
-    clock: Clock,
+    clock: RetryClock,
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
     code: str,

@@ -78,12 +78,14 @@ def test_missing_field_is_named(name: str, field: str) -> None:
     del event[field]
     with pytest.raises(InvalidEventError) as raised:
         EVENTS[name](event)
-    assert str(raised.value) == f"the field {field} is missing"
+    assert str(raised.value) == f"the field '{field}' is missing"
 
 
 @pytest.mark.parametrize(("name", "field"), REQUIRED_FIELDS)
 def test_field_of_another_type_is_named(name: str, field: str) -> None:
-    with pytest.raises(InvalidEventError, match=f"the field {field} must be of type .*but it is 1"):
+    with pytest.raises(
+        InvalidEventError, match=f"the field '{field}' must be of type .*but it is 1"
+    ):
         EVENTS[name](load_event(name) | {field: 1})
 
 
@@ -97,12 +99,12 @@ def test_event_must_be_an_object(name: str, event: object) -> None:
 @pytest.mark.parametrize("name", ["pin_inputs", "check_run", "publish_results"])
 def test_invalid_run_id_is_named(name: str) -> None:
     with pytest.raises(
-        InvalidEventError, match=r"the field run_id must be a valid run ID, but it is '\.\./x'"
+        InvalidEventError, match=r"the field 'run_id' must be a valid run ID, but it is '\.\./x'"
     ):
         EVENTS[name](load_event(name) | {"run_id": "../x"})
 
 
-EXPECTED = "the field files must contain one file for each of users, vehicles, locations, rentals"
+EXPECTED = "the field 'files' must contain one file for each of users, vehicles, locations, rentals"
 INVALID_FILES: tuple[tuple[Callable[[list[dict[str, Any]]], object], str], ...] = (
     (lambda files: files.pop(), f"{EXPECTED}, but it contains locations, users, vehicles"),
     (lambda files: files.clear(), f"{EXPECTED}, but it contains none"),
@@ -114,18 +116,18 @@ INVALID_FILES: tuple[tuple[Callable[[list[dict[str, Any]]], object], str], ...] 
         lambda files: files[0].update(dataset="drivers"),
         f"{EXPECTED}, but it contains drivers, locations, rentals, vehicles",
     ),
-    (lambda files: files[0].pop("version_id"), "the field files[0].version_id is missing"),
+    (lambda files: files[0].pop("version_id"), "the field 'files[0].version_id' is missing"),
     (
         lambda files: files[1].update(key=""),
-        "the field files[1].key must not be empty, but it is ''",
+        "the field 'files[1].key' must not be empty, but it is ''",
     ),
     (
         lambda files: files[2].update(size="10"),
-        "the field files[2].size must be of type int, but it is '10'",
+        "the field 'files[2].size' must be of type int, but it is '10'",
     ),
     (
         lambda files: files[2].update(size=-1),
-        "the field files[2].size must not be negative, but it is -1",
+        "the field 'files[2].size' must not be negative, but it is -1",
     ),
     (lambda files: files.append("x"), "files[4] must be an object, but it is 'x'"),  # type: ignore[arg-type]
 )

@@ -351,14 +351,14 @@ def test_version_with_another_size_than_the_checked_file_is_rejected(
 
 
 def test_invalid_run_id_copies_nothing(cloud: Cloud, event: Event) -> None:
-    with pytest.raises(InvalidEventError, match="run_id must be a valid run ID"):
+    with pytest.raises(InvalidEventError, match="'run_id' must be a valid run ID"):
         _handle({**event, "run_id": "../x"})
     assert _list_pinned_keys(cloud, event) == []
 
 
 def test_duplicate_dataset_copies_nothing(cloud: Cloud, event: Event) -> None:
     event["files"].append(event["files"][0])
-    with pytest.raises(InvalidEventError, match="the field files must contain one file for each"):
+    with pytest.raises(InvalidEventError, match="the field 'files' must contain one file for each"):
         _handle(event)
     assert _list_pinned_keys(cloud, event) == []
 

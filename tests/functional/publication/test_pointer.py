@@ -53,7 +53,7 @@ def test_run_claimed_earlier_is_superseded(cloud: Cloud, athena: FakeAthena) -> 
     assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "pointer": None}
     assert read_objects(cloud, "published_runs/") == before
     ((subject, body),) = cloud.emails()
-    assert subject == "Rental KPIs 2026-11 (superseded): 600.50 from 3 rentals"
+    assert subject == "Rental KPIs 2026-11 (superseded): revenue 600.50 from 3 rentals"
     assert f"superseded by a run that was claimed later:\n{RUN_ID}." in body
 
 

@@ -13,6 +13,7 @@ from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import Crash, crash_after, serialize_calls, watch_calls
 from tests.support.publishing import EARLIER_CLAIM, publish, read_publication_objects
+from tests.support.retry_clock import RetryClock
 from tests.support.runs import CLAIMED_AT, RUN_ID, finish_run
 
 CALLS = [
@@ -134,7 +135,7 @@ def test_pointer_that_other_runs_keep_moving_is_retryable(
 def test_retry_continues_queries_after_timeout(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    RetryClock().install(monkeypatch)
     finish_run(cloud, athena)
     athena.polls = 5
     with pytest.raises(RetryableError):

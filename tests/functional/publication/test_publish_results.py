@@ -15,6 +15,7 @@ from pipeline.publication.questions import SQL_FOLDER
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena, QueryFailure
 from tests.support.publishing import publish, read_objects, read_publication_objects
+from tests.support.retry_clock import RetryClock
 from tests.support.runs import (
     RUN_ID,
     create_kpi_report,
@@ -32,7 +33,7 @@ TABLE_NAMES = [table.name for table in list_tables(personal_data=False)]
 @pytest.fixture
 def athena(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> FakeAthena:
     """An Athena with an empty catalog. Nothing waits for a query."""
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    RetryClock().install(monkeypatch)
     fake = FakeAthena(cloud.bucket)
     fake.install(monkeypatch)
     return fake
@@ -49,7 +50,7 @@ def test_run_is_published_with_one_email(cloud: Cloud, athena: FakeAthena) -> No
         expected = athena.database.execute(f"SELECT COUNT(*) FROM history_{name}").fetchall()  # noqa: S608
         assert athena.query(f"SELECT COUNT(*) FROM {name}") == expected  # noqa: S608
     ((subject, body),) = cloud.emails()
-    assert subject == "Rental KPIs 2026-11: 600.50 from 3 rentals"
+    assert subject == "Rental KPIs 2026-11: revenue 600.50 from 3 rentals"
     assert "Readers see this run now." in body
     email = read_objects(cloud, "reports/")[f"reports/{RUN_ID}/email.txt"]
     assert email == f"{subject}\n\n{body}"

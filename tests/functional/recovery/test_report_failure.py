@@ -31,6 +31,7 @@ from tests.support.ended_runs import (
     step_log_key,
 )
 from tests.support.events import load_event
+from tests.support.retry_clock import RetryClock
 
 RUN_ID = "2026-11-3f1c0a9be2d45c7780aa"
 PROGRESS_LINE = "2026-11-23 19:05:31,123 transformation_job: [1/8] users: reading and cleaning"
@@ -223,16 +224,14 @@ def test_email_mentions_running_cluster(cloud: Cloud) -> None:
 def test_late_log_is_waited_for(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = _create_failed_cluster(cloud, None)
     step = boto3.client("emr").list_steps(ClusterId=cluster, StepStates=["FAILED"])["Steps"][0]
-    waits: list[float] = []
 
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 3:
+    def put_log() -> None:
+        if len(clock.waits) == 3:
             cloud.put(step_log_key(cluster, step["Id"]), compress_log(PROGRESS_LINE, ERROR_LINE))
 
-    monkeypatch.setattr("time.sleep", sleep)
+    clock = RetryClock(on_sleep=put_log).install(monkeypatch)
     _report(_create_event(cluster_id=cluster), remaining_ms=300_000)
-    assert len(waits) == 3
+    assert len(clock.waits) == 3
     assert "users.csv is not UTF-8" in cloud.emails()[0][1]
 
 
@@ -244,24 +243,21 @@ def test_incomplete_log_of_running_cluster_is_waited_for(
     step = boto3.client("emr").list_steps(ClusterId=cluster, StepStates=["FAILED"])["Steps"][0]
     complete_log = compress_log(PROGRESS_LINE, ERROR_LINE, "Command exiting with ret '2'")
 
-    def sleep(_: float) -> None:
+    def put_log() -> None:
         cloud.put(step_log_key(cluster, step["Id"]), complete_log)
 
-    monkeypatch.setattr("time.sleep", sleep)
+    RetryClock(on_sleep=put_log).install(monkeypatch)
     _report(_create_event(cluster_id=cluster), remaining_ms=300_000)
     assert "problem with the input: users.csv is not UTF-8" in cloud.emails()[0][1]
 
 
 def test_email_is_sent_without_missing_log(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of the clock is the time that the function has slept."""
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("time.sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    clock = RetryClock().install(monkeypatch)
     assert _report(
         _create_event(cluster_id=_create_failed_cluster(cloud, None)), remaining_ms=900_000
     )
     assert "The job's log was not available when this email was sent." in cloud.emails()[0][1]
-    assert 280 < clock[0] <= 300
+    assert 280 < clock.now <= 300
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ from tests.support.watchdog import BATCH, get_run_item, put_run_item, run_watchd
     [
         (
             "status_aborted",
-            "Rental KPIs stopped: 2026-09",
-            "The execution was stopped: Maintenance: The subnet is being moved",
+            "Rental KPIs aborted: 2026-09",
+            "The execution was aborted: Maintenance: The subnet is being moved",
         ),
         ("status_timed_out", "Rental KPIs timed out: 2026-10", "The execution timed out."),
         (
