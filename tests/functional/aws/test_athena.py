@@ -113,7 +113,7 @@ def test_repeated_invocation_does_not_start_query_again(
     ],
 )
 def test_different_query_is_started(
-    fake: FakeAthena, clock: RetryClock, changes: dict[str, str], query: Query
+    fake: FakeAthena, clock: RetryClock, changes: dict[str, Any], query: Query
 ) -> None:
     _create_runner(clock).run([QUERY])
     try:
