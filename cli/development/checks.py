@@ -16,6 +16,9 @@ _CLUSTER_SOURCES = ("src/contract", "src/spark")
 
 LINT = "lint"
 SPARK4 = "spark4"
+SOAK = "soak"
+SEPARATE_SUITES = (SPARK4, SOAK)
+"""The suites that are not part of a run of all tests."""
 SUITES = {
     LINT: (),
     "contract": ("tests/contract", "tests/oracle"),
@@ -26,6 +29,7 @@ SUITES = {
     "jobs": ("tests/jobs",),
     "local": ("tests/local",),
     SPARK4: ("tests/spark",),
+    SOAK: ("tests/soak",),
 }
 """The paths that pytest runs for each suite."""
 
@@ -43,7 +47,7 @@ def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:
     """Run one suite, or the linters and all tests.
 
     Args:
-        suite: A key of `SUITES`. If it is empty, everything except `spark4` runs.
+        suite: A key of `SUITES`. If it is empty, all of them except `SEPARATE_SUITES` run.
         pytest_arguments: Extra arguments for pytest.
 
     Returns:
@@ -66,7 +70,9 @@ def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:
     # Only all suites together cover what each of them leaves out.
     coverage = () if suite else _COVERAGE
     paths = SUITES[suite] if suite else ("tests",)
-    return _run([python, *coverage, "-m", "pytest", *paths, *pytest_arguments])
+    # Soak tests measure times, so they run one after the other.
+    workers = ("-n0",) if suite == SOAK else ()
+    return _run([python, *coverage, "-m", "pytest", *paths, *workers, *pytest_arguments])
 
 
 def _prepare_spark4_environment() -> str:

@@ -40,7 +40,8 @@ def run_tests(
         str,
         typer.Argument(
             metavar="SUITE",
-            help=f"One of {', '.join(checks.SUITES)}. Default: all suites except {checks.SPARK4}.",
+            help=f"One of {', '.join(checks.SUITES)}. Default: all suites except"
+            f" {' and '.join(checks.SEPARATE_SUITES)}.",
         ),
     ] = "",
     pytest_arguments: Annotated[
