@@ -10,9 +10,19 @@ from datetime import datetime, timedelta
 EXPIRATION = "expiration"
 """The attribute for the table's time to live, in seconds since 1970."""
 
+OPEN = "open"
+"""The attribute of items that need attention: the key of the index `OPEN_ITEMS`."""
+OPEN_ITEMS = "open-items"
+"""The index of open items. It contains only items that have the attribute `OPEN`."""
+OPEN_BATCH = "batch"
+OPEN_RUN = "run"
+OPEN_SUMMARY = "summary"
+
 BATCH_PREFIX = "batch/"
 RUN_PREFIX = "run/"
 POINTER = "pointer"
+RUN_SLOTS = "run_slots"
+EMAIL_BUDGET_PREFIX = "email_budget/"
 SUBSCRIPTION = "subscription"
 NOTIFICATION_PREFIX = "notification"
 """The idempotency utility of Powertools appends `#` and a digest of the notification key."""
@@ -28,13 +38,23 @@ def run_key(run_id: str) -> str:
     return f"{RUN_PREFIX}{run_id}"
 
 
+def email_budget_key(hour: str) -> str:
+    """Return the key of the emails of an hour, such as `email_budget/2026-11-24T08`."""
+    return f"{EMAIL_BUDGET_PREFIX}{hour}"
+
+
+def summary_page_key(hour: str, page: int) -> str:
+    """Return the key of a page of an hour's summary, such as `email_budget/2026-11-24T08/07`."""
+    return f"{EMAIL_BUDGET_PREFIX}{hour}/{page:02}"
+
+
 def expiration_time(now: datetime, retention: timedelta) -> int:
     """Return the expiration of an item that is written now, in seconds since 1970."""
     return int((now + retention).timestamp())
 
 
-# The texts of the notification keys must not change: a notification that was sent under the old key
-# would be sent again under the new one.
+# The notification keys must not change: a notification that was sent under the old key would be
+# sent again under the new one.
 
 
 def run_published_notification(run_id: str) -> str:
@@ -62,14 +82,19 @@ def unreadable_upload_notification(key: str, version_id: str) -> str:
     return f"unreadable {key} {version_id}"
 
 
-def unknown_name_notification(folder: str, hour: str) -> str:
-    """Return the notification key of the files with unknown names in a folder within an hour.
+def unknown_name_notification(key: str, version_id: str) -> str:
+    """Return the notification key of an upload with an unknown name.
 
     Args:
-        folder: The folder of the files: `raw/`, or a prefix directly below it.
-        hour: Hour of the upload in UTC, such as `2026-11-24T08`.
+        key: Key of the object.
+        version_id: Version of the object, or else the sequencer of its event.
     """
-    return f"unknown {folder} {hour}"
+    return f"unknown {key} {version_id}"
+
+
+def summary_notification(hour: str) -> str:
+    """Return the notification key of the summary of an hour, such as `2026-11-24T08`."""
+    return f"summary {hour}"
 
 
 def incomplete_batch_notification(prefix: str, waiting_since: str) -> str:
