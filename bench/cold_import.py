@@ -18,6 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from local.function_environment import get_function_python
+
 _PROJECT = Path(__file__).resolve().parents[1]
 _BIN_FOLDER = Path(sys.executable).parent
 _BASELINE = "boto3"
@@ -77,10 +79,10 @@ def _is_handler(package: Path, name: str) -> bool:
 
 def _measure(package: Path, module: str) -> float:
     """Import a module in a new process, and return the import time in seconds."""
-    # boto3 comes from this environment, as it comes from the Lambda runtime on AWS. Everything else
-    # comes from the package.
+    # boto3 comes from the environment of local functions, as on AWS from the Lambda runtime.
+    # Everything else comes from the package.
     result = subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(module)],
+        [str(get_function_python()), "-c", _PROGRAM.format(module)],
         cwd=package,
         env=os.environ | {"PYTHONPATH": str(package), "AWS_DEFAULT_REGION": "eu-west-1"},
         check=True,

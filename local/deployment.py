@@ -45,8 +45,7 @@ def deploy(
     Args:
         cloud: The cloud to deploy to.
         stack: The name of the stack.
-        parameters: Template parameters. The notification email and the subnet have local defaults;
-            `LambdaRuntime` is always the Python version of this process.
+        parameters: Template parameters. The notification email and the subnet have local defaults.
         build_folder: The folder for the build.
 
     Returns:
@@ -55,12 +54,7 @@ def deploy(
     Raises:
         DeploymentError: The build or the deployment failed.
     """
-    all_parameters = {
-        "NotificationEmail": EMAIL,
-        "SubnetId": SUBNET,
-        **(parameters or {}),
-        "LambdaRuntime": _RUNTIME,
-    }
+    all_parameters = {"NotificationEmail": EMAIL, "SubnetId": SUBNET, **(parameters or {})}
     overrides = [f"{name}={value}" for name, value in all_parameters.items()]
     with _lock(build_folder):
         build(build_folder)
@@ -109,6 +103,10 @@ def get_failure_reasons(cloud: Cloud, stack: str) -> list[str]:
 
 def build(folder: Path = BUILD_FOLDER) -> None:
     """Run `sam build`, unless the folder already contains a build of the same sources.
+
+    The build uses the Python of this process, because `sam build` requires the exact version that
+    the functions name, and this version runs the functions locally. The built template still
+    refers to `LambdaRuntime`, whose value is chosen when it is deployed.
 
     Raises:
         DeploymentError: The build failed.

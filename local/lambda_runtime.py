@@ -1,9 +1,9 @@
 """Run a built function on the real Lambda runtime interface, without Docker.
 
-The runtime interface emulator that aws-sam-cli ships plays the Lambda service, and `awslambdaric`
+The runtime interface emulator that aws-sam-cli ships acts as the Lambda service, and `awslambdaric`
 is the client that every Python function on AWS runs in. The function can import its own package and
-what the runtime provides, but nothing else that is installed here. A dependency that is missing
-from the package therefore shows up as an import error.
+what the runtime provides (`local.function_environment`), but nothing else that is installed here. A
+dependency that is missing from the package therefore shows up as an import error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,24 +33,12 @@ from tenacity import (
 
 from local import supervisor
 from local.cloud import LOCAL_FOLDER
+from local.function_environment import get_function_python
 
 _EMULATORS = {
     "x86_64": "aws-lambda-rie-x86_64",
     "aarch64": "aws-lambda-rie-arm64",
 }
-# The packages of Lambda's Python runtime: its client, boto3, and their dependencies.
-_RUNTIME_PACKAGES = (
-    "awslambdaric",
-    "simplejson",
-    "snapshot-restore-py",
-    "boto3",
-    "botocore",
-    "s3transfer",
-    "jmespath",
-    "python-dateutil",
-    "six",
-    "urllib3",
-)
 _START_TIMEOUT = 20.0  # seconds
 _LOG_TIMEOUT = 5.0  # seconds
 _LAST_LOG_LINE = "REPORT RequestId"
@@ -110,19 +97,17 @@ def invoke(function: Function, event: str) -> InvocationResult:
 
     Raises:
         RuntimeUnavailableError: This machine cannot run the emulator.
+        UserError: The environment of the functions has not been created.
     """
     emulator = _find_emulator()
     LOCAL_FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="invoke-", dir=LOCAL_FOLDER) as folder:
-        runtime = Path(folder) / "runtime"
-        _link_runtime_packages(runtime)
         log = Path(folder) / "log"
         address, runtime_address = (f"127.0.0.1:{port}" for port in _find_free_ports(2))
         command = [str(emulator), "--runtime-interface-emulator-address", address]
         command += ["--runtime-api-address", runtime_address]
-        # -S hides the packages that are installed here.
-        command += [sys.executable, "-S", "-m", "awslambdaric", function.handler]
-        with _run_process(command, function, runtime, log):
+        command += [str(get_function_python()), "-m", "awslambdaric", function.handler]
+        with _run_process(command, function, log):
             payload = _send_event(address, event, function.timeout_seconds + _RESPONSE_MARGIN)
             lines = _read_complete_log(log).splitlines()
     function_lines = (line for line in lines if not _EMULATOR_LOG_LINE.search(line))
@@ -145,21 +130,8 @@ def _find_emulator() -> Path:
     return Path(samcli.origin).parent / "local" / "rapid" / _EMULATORS[machine]
 
 
-def _link_runtime_packages(folder: Path) -> None:
-    """Create the folder, with links to the packages that Lambda's Python runtime provides."""
-    folder.mkdir()
-    for name in _RUNTIME_PACKAGES:
-        package = distribution(name)
-        top_level_names = {file.parts[0] for file in package.files or ()}
-        for top_level_name in top_level_names - {"..", "__pycache__"}:
-            target = Path(str(package.locate_file(top_level_name)))
-            (folder / top_level_name).symlink_to(target)
-
-
 @contextmanager
-def _run_process(
-    command: list[str], function: Function, runtime: Path, log: Path
-) -> Iterator[None]:
+def _run_process(command: list[str], function: Function, log: Path) -> Iterator[None]:
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "en_US.UTF-8",
@@ -171,7 +143,7 @@ def _run_process(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_seconds),
         "LAMBDA_TASK_ROOT": str(function.package),
-        "PYTHONPATH": os.pathsep.join([str(function.package), str(runtime)]),
+        "PYTHONPATH": str(function.package),
         **function.environment,
     }
     with log.open("wb") as output:

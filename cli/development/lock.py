@@ -12,7 +12,7 @@ _REQUIREMENTS = _PROJECT / "requirements"
 _LAMBDA_SOURCE = _PROJECT / "src"
 _UV = Path(sys.executable).parent / "uv"
 # Each group may be constrained by the lock files of the groups before it.
-_GROUPS = ("build", "run", "cloud", "test", "spark4")
+_GROUPS = ("build", "run", "cloud", "lambda-runtime", "test", "spark4")
 _OLDEST_PYTHON = "3.11"
 
 

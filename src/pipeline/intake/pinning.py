@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from s3transfer.exceptions import S3CopyFailedError
+from s3transfer import exceptions as s3transfer_errors
 
 from contract.datasets import DATASETS
 from contract.layout import pinned_key
@@ -30,6 +30,10 @@ _DATASETS = {dataset.name: dataset for dataset in DATASETS}
 # the version is a delete marker.
 _MISSING_CODES = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
 _CHANGED_CODES = {"412", "PreconditionFailed"}
+# If S3 refuses to copy a part because the source has changed, the copy of boto3 raises this error.
+# The older versions in some Lambda runtimes (requirements/lambda-runtime.in) do not have this class.
+# They raise the ClientError.
+_PART_COPY_ERROR: type[Exception] = getattr(s3transfer_errors, "S3CopyFailedError", ClientError)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class InputPinner:
     """Copies the input of a run to the prefix from which its jobs read it.
 
     Attributes:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         run_id: ID of the run.
         sizes: How large files are copied in parts.
@@ -160,5 +164,5 @@ def _translated_errors(file: FileVersion) -> Iterator[None]:
         if error_code(error) in _CHANGED_CODES:
             raise InputMissingError(f"{_describe(file)} was replaced during the copy") from error
         raise
-    except S3CopyFailedError as error:
+    except _PART_COPY_ERROR as error:
         raise InputMissingError(f"{_describe(file)} was replaced during the copy") from error

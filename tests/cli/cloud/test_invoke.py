@@ -46,6 +46,7 @@ def handler(event, context):
         "remaining": context.get_remaining_time_in_millis(),
         "configured": os.environ["CONFIGURED"],
         "inherited": os.environ.get("INHERITED"),
+        "boto3": boto3.__version__,
     }
 """
 
@@ -82,6 +83,7 @@ def test_function_runs_with_its_own_environment_and_limits(
         "memory": "256",
         "configured": "variable",
         "inherited": None,
+        "boto3": "1.40.4",  # of the oldest runtime of Lambda, not of this environment
     }
     assert "received grüezi" in result.log.splitlines()
     assert result.log.splitlines()[-1].startswith("REPORT RequestId")

@@ -1,10 +1,9 @@
-"""A small Lambda function for tests of the local cloud itself."""
+"""Small Lambda functions for tests of the local cloud itself."""
 
 from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from typing import Any
 
@@ -15,19 +14,23 @@ _HANDLER = (
 )
 
 
-def create_and_invoke_function(cloud: Cloud, name: str) -> dict[str, Any]:
+def create_and_invoke_function(
+    cloud: Cloud, name: str, code: str = _HANDLER, runtime: str = "python3.13"
+) -> dict[str, Any]:
     """Create a function and invoke it once. Its process stays alive and waits for more events.
 
     Args:
         cloud: The local cloud to use.
         name: The name of the function and of its role.
+        code: The module with the function `handler`.
+        runtime: The Lambda runtime.
 
     Returns:
-        The event, with the process ID of the function as `pid`.
+        The response. By default, it is the event with the process ID of the function as `pid`.
     """
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("function.py", _HANDLER)
+        archive.writestr("function.py", code)
     role = cloud.client("iam").create_role(
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps(
@@ -44,7 +47,7 @@ def create_and_invoke_function(cloud: Cloud, name: str) -> dict[str, Any]:
     functions = cloud.client("lambda")
     functions.create_function(
         FunctionName=name,
-        Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+        Runtime=runtime,
         Handler="function.handler",
         Role=role["Role"]["Arn"],
         Code={"ZipFile": package.getvalue()},
