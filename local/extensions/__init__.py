@@ -11,6 +11,7 @@ EXTENSIONS = (
     "cloudformation.resources",
     "s3.bucket_keys",
     "iam.permissions",
+    "iam.leading_keys",
     "cloudwatch_logs.log_group_keys",
     "stepfunctions.executions",
     "stepfunctions.history",

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from local.extensions.emr.permissions import get_cluster_resource
+from local.extensions.iam.leading_keys import get_leading_keys_context
 from local.extensions.patching.patches import replace, resolve
 from local.extensions.s3.bucket_keys import get_key_denial
 
@@ -89,6 +90,7 @@ def _enforce(
 ) -> Any:
     """Return the denial of a resource that AWS requires, or `None` if all are allowed."""
     enforce = _originals["enforce"]
+    service_context = {**(service_context or {}), **get_leading_keys_context(resource_arn)}
     arns = _get_required_arns(resource_arn) if service == "glue" else [resource_arn]
     for arn in arns:
         denial = enforce(access_key_id, iam_action, service, region, arn, service_context)
@@ -127,6 +129,8 @@ def _get_athena_resource(_: str, request: dict[str, Any]) -> str | None:
 
 def _get_logs_resource(action: str, request: dict[str, Any]) -> str | None:
     """Return the log stream of a call that writes; the stream's name may be empty."""
+    if action == "AssociateKmsKey":
+        return f"log-group:{request.get('logGroupName')}"
     if action not in _LOG_WRITE_ACTIONS:
         return None
     return f"log-group:{request.get('logGroupName')}:log-stream:{request.get('logStreamName', '')}"

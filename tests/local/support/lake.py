@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import duckdb
 
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local.cloud import Cloud
 from tests.infra.support.template import template
+from tests.local.support.roles import assume_role_with_policy
 from tests.support.waiting import wait_until
 
 STACK = "lake"
@@ -38,6 +38,8 @@ _RESOURCES = (
     "KpiDatabase",
     "KpiCrawler",
     "CrawlerRole",
+    "CrawlerSecurityConfiguration",
+    "CrawlerLogGroup",
     "PublishedRunsTable",
     "KpiWorkgroup",
 )
@@ -187,22 +189,36 @@ class Lake:
 
     def get_policy(self, role: str) -> dict[str, Any]:
         """Return the deployed policy of a role, a logical ID."""
-        iam, name = self.client("iam"), self._get_physical_id(role)
+        iam, name = self.client("iam"), self.get_physical_id(role)
         (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
         return dict(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
 
     @contextmanager
     def without_statement(self, role: str, sid: str) -> Iterator[None]:
         """Remove a statement from the policy of a role, a logical ID, during the block."""
-        iam, name, original = self.client("iam"), self._get_physical_id(role), self.get_policy(role)
-        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        with self._changed_policy(role, remove_statement(self.get_policy(role), sid)):
+            yield
+
+    @contextmanager
+    def without_action(self, role: str, action: str) -> Iterator[None]:
+        """Remove an action from the policy of a role, a logical ID, during the block."""
+        policy = json.loads(json.dumps(self.get_policy(role)))
+        [statement] = [s for s in policy["Statement"] if action in s["Action"]]
+        statement["Action"].remove(action)
+        with self._changed_policy(role, policy):
+            yield
+
+    @contextmanager
+    def _changed_policy(self, role: str, policy: dict[str, Any]) -> Iterator[None]:
+        iam, name, original = self.client("iam"), self.get_physical_id(role), self.get_policy(role)
+        (policy_name,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
 
         def put(document: dict[str, Any]) -> None:
             iam.put_role_policy(
-                RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document)
+                RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(document)
             )
 
-        put(remove_statement(original, sid))
+        put(policy)
         try:
             yield
         finally:
@@ -214,29 +230,10 @@ class Lake:
         Returns:
             A function that creates the client of a service with the role's credentials.
         """
-        iam, name = self.client("iam"), f"test-{uuid4()}"
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-            ],
-        }
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
-        response = self.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")
-        credentials = response["Credentials"]
-        session = boto3.session.Session(
-            credentials["AccessKeyId"],
-            credentials["SecretAccessKey"],
-            credentials["SessionToken"],
-            self.cloud.region,
-        )
-        create_client: Any = session.client
-        return lambda service: create_client(
-            service, endpoint_url=self.cloud.endpoint, verify=str(self.cloud.ca_bundle)
-        )
+        return assume_role_with_policy(self.cloud, policy)
 
-    def _get_physical_id(self, logical_id: str) -> str:
+    def get_physical_id(self, logical_id: str) -> str:
+        """Return the name of a resource of the stack."""
         response = self.client("cloudformation").describe_stack_resource(
             StackName=STACK, LogicalResourceId=logical_id
         )
