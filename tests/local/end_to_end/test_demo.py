@@ -105,7 +105,7 @@ def test_demo_produces_correct_totals_and_one_email(files: Path, tmp_path: Path)
         subjects = [email["Subject"] for email in stack.read_emails()]
         [subject] = [subject for subject in subjects if "KPIs" in subject]
         assert re.fullmatch(
-            rf"Rental KPIs [\w-]+: {re.escape(revenue)} from {rentals} rentals", subject
+            rf"Rental KPIs [\w-]+: revenue {re.escape(revenue)} from {rentals} rentals", subject
         )
         assert f"Subject: {subject}" in output
         assert f"export AWS_ENDPOINT_URL={stack.cloud.endpoint}" in output

@@ -91,8 +91,8 @@ def test_watchdog_terminates_cluster_of_stopped_execution(stack: Stack, sample: 
     assert wait_until(lambda: get_cluster_state(stack, cluster) == "TERMINATED", 30)
     assert wait_until(lambda: not any(map(is_alive, pids)), 10)
     email = wait_for_only_email(stack, HANGING_BATCH)
-    assert email["Subject"] == f"Rental KPIs stopped: {HANGING_BATCH}"
-    assert "The execution was stopped: Enough: stopped by the test" in get_body(email)
+    assert email["Subject"] == f"Rental KPIs aborted: {HANGING_BATCH}"
+    assert "The execution was aborted: Enough: stopped by the test" in get_body(email)
     assert f"Cluster {cluster} of the run was still running and is being terminated." in get_body(
         email
     )

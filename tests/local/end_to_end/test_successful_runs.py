@@ -52,7 +52,8 @@ def get_totals(expected: Expected) -> dict[str, str]:
 def get_report_subject(batch: str, expected: Expected) -> str:
     """Return the subject of the report email."""
     revenue = Decimal(str(expected.transformation["accepted_revenue"]))
-    return f"Rental KPIs {batch}: {revenue:,} from {len(expected.accepted['rentals']):,} rentals"
+    rentals = len(expected.accepted["rentals"])
+    return f"Rental KPIs {batch}: revenue {revenue:,} from {rentals:,} rentals"
 
 
 def test_clean_batch_produces_tables_and_one_email(stack: Stack, tmp_path: Path) -> None:

@@ -115,11 +115,13 @@ def test_subscriptions_of_stack_must_be_confirmed(sns: Sns) -> None:
 
 def test_email_file_is_readable_plain_text(confirmed_sns: Sns) -> None:
     body = "Umsatz Zürich: 16,200,620.00 €\n\n  a  b\nzwei\n"
-    confirmed_sns.publish(body, Subject="Rental KPIs 2026-11: 16,200,620.00 from 20,000 rentals")
+    subject = "Rental KPIs 2026-11: revenue 16,200.00 from 20 rentals"
+    confirmed_sns.publish(body, Subject=subject)
     email = confirmed_sns.read_emails()[-1]
     assert email.body == body
-    assert email.subject == "Rental KPIs 2026-11: 16,200,620.00 from 20,000 rentals"
-    assert email.file.name == "0002-Rental-KPIs-2026-11-16-200-620-00-from-20-000-rentals.eml"
+    assert email.subject == subject
+    name = "0002-Rental-KPIs-2026-11-revenue-16-200-00-from-20-rentals.eml"
+    assert email.file.name == name
     content = email.file.read_bytes()
     assert "Umsatz Zürich: 16,200,620.00 €".encode() in content
     assert b'Content-Type: text/plain; charset="utf-8"' in content
@@ -135,7 +137,7 @@ def test_overlong_line_is_complete_after_decoding(confirmed_sns: Sns) -> None:
 
 
 def test_long_subject_is_not_folded(confirmed_sns: Sns) -> None:
-    subject = f"Rental KPIs {'x' * 40}: 16,200,620.00 from 20,080 rentals"
+    subject = f"Rental KPIs {'x' * 40}: revenue 16,200,620.00 from 20,080 rentals"
     confirmed_sns.publish("text", Subject=subject)
     email = confirmed_sns.read_emails()[-1]
     assert email.subject == subject
