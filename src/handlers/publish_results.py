@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Raises:
         InvalidEventError: A field of the event is missing or invalid.
         RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
-            contain what the jobs counted.
+            match the job reports.
         QueryFailedError: Athena could not run a query.
         RetryableError: The same call may succeed later.
     """
@@ -63,4 +63,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info("Run %s", publication.status.lower())
     if publication.email_sent and publication.status == "PUBLISHED":
         metrics.add_metric(name="RunsPublished", unit=MetricUnit.Count, value=1)
-    return {"status": publication.status, "pointer": publication.pointer}
+    return {"status": publication.status, "record_key": publication.record_key}

@@ -23,8 +23,8 @@ class UnreadableUploadError(PipelineError):
     """An upload exists but cannot be read: it is archived, or encrypted with a different key."""
 
 
-class InvalidPointerError(PipelineError):
-    """The newest publication record is not valid, so that it names no run."""
+class InvalidPublicationRecordError(PipelineError):
+    """The newest publication record is invalid: it does not name a run."""
 
 
 class InputMissingError(PipelineError):

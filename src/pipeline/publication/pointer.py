@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from contract.layout import PUBLISHED_RUNS_PREFIX, publication_key
 from contract.reports import TransformationReport
 from pipeline.clock import format_utc, parse_utc, utc_now
-from pipeline.errors import InvalidPointerError, RetryableError
+from pipeline.errors import InvalidPublicationRecordError, RetryableError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import POINTER
 from pipeline.ledger.table import LedgerTable
@@ -78,12 +78,12 @@ def read_published_run_id(s3: S3Client, bucket: str) -> str | None:
     """Return the ID of the run that readers see, or None if no run was ever published.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
 
     Raises:
-        InvalidPointerError: The newest publication record names no run. An operator may have
-            written it.
+        InvalidPublicationRecordError: The newest publication record does not name a run. An
+            operator may have written it.
     """
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=PUBLISHED_RUNS_PREFIX
@@ -95,8 +95,9 @@ def read_published_run_id(s3: S3Client, bucket: str) -> str | None:
     try:
         return str(json.loads(text)["run_id"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidPointerError(
-            f"{newest} is not a valid publication record: {error!r}"
+        raise InvalidPublicationRecordError(
+            f"{newest} is not a valid publication record ({type(error).__name__}: {error}):"
+            " correct it or delete it"
         ) from error
 
 
@@ -106,7 +107,7 @@ def write_publication_record(
     """Write the publication record, which shows the run to readers.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         pointer: The pointer to the run. The same pointer leads to the same record.
         batch: Prefix of the run's batch.

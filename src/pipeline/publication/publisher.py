@@ -52,12 +52,12 @@ class Publication:
 
     Attributes:
         status: SUPERSEDED if a run that was claimed later has the pointer.
-        pointer: Key of the run's publication record. None if the run is superseded.
+        record_key: Key of the run's publication record. None if the run is superseded.
         email_sent: Whether the email was sent now, and not by an earlier attempt.
     """
 
     status: PublicationStatus
-    pointer: str | None
+    record_key: str | None
     email_sent: bool
 
 
@@ -66,7 +66,7 @@ class Publisher:
     """Publishes runs whose tables the crawler has cataloged.
 
     Attributes:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         ledger: The table that has the pointer.
         query_runner: Runs the queries of the run that is published.
@@ -88,7 +88,7 @@ class Publisher:
 
         Raises:
             RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
-                contain what the jobs counted.
+                match the job reports.
             QueryFailedError: Athena could not run a query.
             RetryableError: The same call may succeed later.
         """
@@ -139,7 +139,7 @@ class Publisher:
         return self.email_sender.send_once(notification, Email(subject, body))
 
     def _write_if_absent(self, key: str, text: str) -> str:
-        """Write a text unless the object exists, and return the content of the object."""
+        """Write a string unless the object exists, and return the content of the object."""
         try:
             self.s3.put_object(
                 Bucket=self.bucket,
@@ -208,7 +208,7 @@ def _check_contents(
     ]
     if problems:
         raise RunRejectedError(
-            f"run {run_id}: the tables in Athena do not contain what the jobs counted: "
+            f"run {run_id}: the tables in Athena do not match the job reports: "
             + "; ".join(problems)
         )
 

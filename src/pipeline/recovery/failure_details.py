@@ -13,8 +13,9 @@ from tenacity import Retrying, retry_if_result, stop_before_delay, wait_fixed
 from pipeline.aws.clients import AwsClients, error_code
 from pipeline.aws.emr_clusters import Cluster, describe_cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail, list_failed_steps, read_log_tail
-from pipeline.errors import InvalidPointerError
+from pipeline.errors import InvalidPublicationRecordError
 from pipeline.publication.pointer import read_published_run_id
+from pipeline.text import truncate
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -47,7 +48,7 @@ class FailureDetails:
 
     @contextmanager
     def record_gap(self, subject: str) -> Iterator[None]:
-        """Record an AWS error as a gap and continue: the email is more important than its details.
+        """Record an error as a gap and continue: the email is more important than its details.
 
         Args:
             subject: The detail that is being read, as the beginning of a sentence.
@@ -56,14 +57,16 @@ class FailureDetails:
             yield
         except ClientError as error:
             self.gaps.append(f"{subject} could not be read ({error_code(error)}).")
-        except (BotoCoreError, InvalidPointerError) as error:
+        except BotoCoreError as error:
             self.gaps.append(f"{subject} could not be read ({type(error).__name__}).")
+        except InvalidPublicationRecordError as error:
+            self.gaps.append(f"{subject} could not be read: {truncate(str(error))}.")
 
     def describe_published_run(self, s3: S3Client, bucket: str, run_id: str) -> str:
         """Return a sentence about the run that readers see. If it is unknown, record a gap.
 
         Args:
-            s3: The client of S3.
+            s3: The S3 client.
             bucket: Name of the data bucket.
             run_id: ID of the failed run.
 
@@ -73,10 +76,7 @@ class FailureDetails:
         with self.record_gap("The published run"):
             published = read_published_run_id(s3, bucket)
             if published == run_id:
-                return (
-                    "The run failed after it was published: the pointer names it, so readers may"
-                    " see its tables."
-                )
+                return "The run failed after it was published. Readers see its tables."
             if published is None:
                 return "Nothing was published, and no earlier run was published either."
             return f"Nothing was published: readers still see run {published}."

@@ -49,8 +49,8 @@ def test_run_claimed_earlier_is_superseded(cloud: Cloud, athena: FakeAthena) -> 
     cloud.emails()
     finish_run(cloud, athena, OLDER_RUN_ID)
     before = read_objects(cloud, "published_runs/")
-    assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "pointer": None}
-    assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "pointer": None}
+    assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
+    assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
     assert read_objects(cloud, "published_runs/") == before
     ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs 2026-11 (superseded): revenue 600.50 from 3 rentals"

@@ -74,8 +74,8 @@ def test_retry_succeeds_after_crash_at_any_call(
             publish(remaining_ms=200)
     was_email_sent = operations[-1] == "Publish"
     response = publish()
-    pointer, *reports = list(read_publication_objects(cloud))
-    assert response == {"status": "PUBLISHED", "pointer": pointer}
+    record_key, *reports = list(read_publication_objects(cloud))
+    assert response == {"status": "PUBLISHED", "record_key": record_key}
     assert reports == [f"reports/{RUN_ID}/answers.json", f"reports/{RUN_ID}/email.txt"]
     # After a crash between sending and recording, the email is sent twice rather than never.
     assert len(cloud.emails()) == 1 + was_email_sent
@@ -95,7 +95,7 @@ def test_later_run_is_published_after_crash_before_publication_record(
             publish("first", EARLIER_CLAIM)
     assert list(read_publication_objects(cloud)) == ["reports/first/answers.json"]
     assert publish("second")["status"] == "PUBLISHED"
-    assert publish("first", EARLIER_CLAIM) == {"status": "SUPERSEDED", "pointer": None}
+    assert publish("first", EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
     assert [key for key in list(read_publication_objects(cloud)) if "first.json" in key] == []
     assert "superseded by a run that was claimed later:\nsecond." in cloud.emails()[1][1]
 
@@ -115,11 +115,11 @@ def test_last_claimed_of_eight_concurrent_runs_is_published(
         )
     averages = athena.query("SELECT DISTINCT average_transaction FROM user_metrics")
     assert [str(average) for (average,) in averages] == ["7.00"]
-    pointers = [response["pointer"] for response in responses if response["pointer"]]
+    record_keys = [response["record_key"] for response in responses if response["record_key"]]
     records = [
         key for key in list(read_publication_objects(cloud)) if key.startswith("published_runs/")
     ]
-    assert sorted(pointers) == records
+    assert sorted(record_keys) == records
     assert records[-1].endswith(f"{runs[7]}.json")
     assert len(cloud.emails()) == 8
 

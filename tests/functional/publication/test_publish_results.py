@@ -43,7 +43,7 @@ def test_run_is_published_with_one_email(cloud: Cloud, athena: FakeAthena) -> No
     finish_run(cloud, athena)
     response = publish()
     (key,) = read_objects(cloud, "published_runs/")
-    assert response == {"status": "PUBLISHED", "pointer": key}
+    assert response == {"status": "PUBLISHED", "record_key": key}
     assert key.endswith(f"Z-{RUN_ID}.json")
     assert athena.query("SELECT SUM(total_amount) FROM rentals") == [(Decimal("600.50"),)]
     for name in TABLE_NAMES:

@@ -184,7 +184,7 @@ def test_unknown_batch_is_reported(cloud: Cloud) -> None:
     ("published", "text"),
     [
         ("2026-10-0", "Nothing was published: readers still see run 2026-10-0."),
-        (RUN_ID, "readers may see its tables"),
+        (RUN_ID, "Readers see its tables"),
         (None, "Nothing was published, and no earlier run was published either."),
     ],
 )
@@ -197,13 +197,15 @@ def test_email_states_published_run(cloud: Cloud, published: str | None, text: s
 
 
 def test_email_is_sent_despite_invalid_publication_record(cloud: Cloud) -> None:
+    key = publication_key("2026-10-01T08:00:00.000000Z", "back-to-x")
     for content in (b"", b"[]", b"{}", b"\xff"):
-        cloud.put(publication_key("2026-10-01T08:00:00.000000Z", "back-to-x"), content)
+        cloud.put(key, content)
         assert _report(
             _create_event(run_id=f"{RUN_ID}-{len(content)}-{content.hex()}", cluster_id=None)
         )
     for _, body in cloud.emails():
-        assert "The published run could not be read (InvalidPointerError)." in body
+        assert f"run could not be read: {key} is not a valid publication record (" in body
+        assert "): correct it or delete it." in body
 
 
 def test_email_describes_cluster_failure(cloud: Cloud) -> None:

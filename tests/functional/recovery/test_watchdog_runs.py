@@ -105,9 +105,15 @@ def test_watchdog_sends_email_that_report_failure_could_not_send(cloud: Cloud) -
     assert "secret" not in body
 
 
-@pytest.mark.parametrize("is_invalid", [True, False])
+@pytest.mark.parametrize(
+    ("is_invalid", "reason"),
+    [
+        (True, ": published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json"),
+        (False, " (AccessDenied)"),
+    ],
+)
 def test_email_is_sent_if_published_run_cannot_be_read(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, is_invalid: bool
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, reason: str, *, is_invalid: bool
 ) -> None:
     if is_invalid:
         cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
@@ -115,7 +121,7 @@ def test_email_is_sent_if_published_run_cannot_be_read(
         fail_calls(monkeypatch, "ListObjectsV2")
     run_watchdog(load_event("status_failed"))
     ((_, body),) = cloud.emails()
-    assert "The published run could not be read (" in body
+    assert f"The published run could not be read{reason}" in body
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", None])

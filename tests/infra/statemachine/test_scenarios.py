@@ -46,7 +46,7 @@ SUCCESS: Responses = {
     "CheckRun": [{"rejected_percent": "0.40"}],
     "getCrawler": [IDLE, RUNNING, FINISHED],
     "startCrawler": [{}],
-    "PublishResults": [{"status": "PUBLISHED", "pointer": "published_runs/x.json"}],
+    "PublishResults": [{"status": "PUBLISHED", "record_key": "published_runs/x.json"}],
     "ReportFailure": [{"email_sent": True}],
     "ledger PUBLISHED": [{}],
     "ledger SUPERSEDED": [{}],
@@ -72,7 +72,7 @@ class SuccessScenario:
 SUCCESS_SCENARIOS = {
     "no errors": SuccessScenario(call_counts={"PinInputs": 1, "getCrawler": 3}),
     "a later run is published first": SuccessScenario(
-        {"PublishResults": [{"status": "SUPERSEDED", "pointer": None}]}, status="SUPERSEDED"
+        {"PublishResults": [{"status": "SUPERSEDED", "record_key": None}]}, status="SUPERSEDED"
     ),
     "a function raises a retryable error": SuccessScenario(
         {"PublishResults": [TaskError("RetryableError"), *SUCCESS["PublishResults"]]},
