@@ -81,7 +81,7 @@ def sample(
 
 
 def package(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="Zip file to write.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="ZIP file to write.")],
 ) -> None:
     """Build the ZIP file with the modules of the Spark jobs."""
     write_spark_package(target)

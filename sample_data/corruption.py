@@ -128,7 +128,7 @@ def list_corruptions(dataset: Dataset) -> list[Corruption]:
 
 
 def list_invalid_values(field_format: FieldFormat) -> tuple[str, ...]:
-    """Return texts that are invalid in a format; none for free text."""
+    """Return strings that are invalid in a format; none for free text."""
     if isinstance(field_format, TextFormat):
         invalid_zip_codes = ("1234", "123456", "12345-678", "1234O", "12 345")
         return (*invalid_zip_codes, _to_fullwidth("12345")) if field_format.regex else ()

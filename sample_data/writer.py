@@ -1,4 +1,4 @@
-"""Writing the four sample files."""
+"""Write the four sample files."""
 
 from __future__ import annotations
 

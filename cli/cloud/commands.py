@@ -82,7 +82,7 @@ def up() -> None:
 def down(cloud: _CloudOption = "") -> None:
     """Stop local clouds. Their emails are kept.
 
-    By default, stops all local clouds except those of running demos.
+    By default, stop all local clouds except those of running demos.
     """
     from cli.cloud.target import get_running_cloud, list_running_clouds
     from local.cloud import stop
@@ -94,7 +94,10 @@ def down(cloud: _CloudOption = "") -> None:
                 stop(target.folder)
                 console.print(f"Stopped local cloud {target.name}", highlight=False)
                 continue
-            message = f"local cloud {target.name} belongs to a running demo and stops with it"
+            message = (
+                f"local cloud {target.name} belongs to a running demo and stops with it: to stop it"
+                " now, stop the demo"
+            )
             if cloud:
                 raise UserError(message)
             print_message(message)
@@ -178,7 +181,7 @@ def invoke(
 ) -> None:
     """Invoke a built function once with Lambda's runtime interface emulator.
 
-    Prints the response to stdout and the log to stderr. Requires Linux.
+    Print the response to stdout and the log to stderr. Requires Linux.
     """
     from cli.cloud.invoke import find_function, read_event
     from cli.cloud.target import get_running_cloud

@@ -28,7 +28,7 @@ _WATCH_TIMEOUT = 4 * 3600.0  # seconds
 
 
 class WatchTimeoutError(Exception):
-    """The execution is still running after the longest time that a command watches it."""
+    """The execution is still running after the maximum time that a command watches it."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ def list_states(events: Iterable[Mapping[str, Any]]) -> list[State]:
 
 
 class _History:
-    """The states of an execution, updated by one event after the other."""
+    """The states of an execution, updated one event at a time."""
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}

@@ -68,13 +68,13 @@ def show_results(cloud: Cloud, outputs: Mapping[str, str], run_id: str, console:
 def show_new_emails(
     cloud: Cloud, mentioned_text: str, known_emails: int, console: Console
 ) -> list[Email]:
-    """Wait for new emails that mention a text, and print them.
+    """Wait for new emails that mention a string, and print them.
 
     Emails about other batches may arrive at the same time and are ignored.
 
     Args:
         cloud: Local cloud with the mailbox.
-        mentioned_text: Text in the body of the emails, such as a run ID.
+        mentioned_text: String in the body of the emails, such as a run ID.
         known_emails: Number of emails in the mailbox that are not new.
         console: Where to print.
 

@@ -156,7 +156,7 @@ def watch_run(
 
 def describe_pending_batch(batch: Batch) -> str:
     """Return the reasons why a batch has started no run, one line for each file."""
-    lines = [f"no run started from {batch.prefix} within {_START_TIMEOUT:.0f} seconds"]
+    lines = [f"no run started for batch {batch.prefix} within {_START_TIMEOUT:.0f} seconds"]
     for dataset in DATASETS:
         if dataset.name in batch.rejected:
             state = f"rejected: {batch.rejected[dataset.name].problems}"

@@ -1,4 +1,4 @@
-"""Generation of `docs/data-dictionary.md` from the data contract."""
+"""Generate `docs/data-dictionary.md` from the data contract."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ This page is generated from `src/contract/`. To change it, change the contract a
 
 _REJECT_CODES = """## Reject codes
 
-A row that breaks a rule is rejected: it goes to the `quarantine` tables with its raw text and with
-the codes of all rules that it breaks. Other rows are accepted. Every row that is read is either
+A row that breaks a rule is rejected: it is kept in the quarantine with its raw text and the
+codes of all rules that it breaks. Other rows are accepted. Every row that is read is either
 accepted or rejected.
 
 | code | the row is rejected because |
 | --- | --- |
-| `malformed_row` | its number of fields differs from the header, or its quotation marks are not \
-balanced; no other rule is checked |
+| `malformed_row` | its number of fields differs from that of the header, or its quotation marks \
+are not balanced; no other rule is checked |
 | `missing_<column>` | the column is required, and the field is empty |
 | `invalid_<column>` | the field is not empty, and does not have the format or range of its column |
 | `end_not_after_start` | the rental does not end after it starts |

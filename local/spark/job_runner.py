@@ -200,7 +200,7 @@ def spark_submit_command(package: Path, memory: str, input_bytes: int) -> Sequen
     The caller appends the entry point and its arguments.
 
     Args:
-        package: Zip archive with the modules that the jobs import.
+        package: ZIP file with the modules that the jobs import.
         memory: Driver memory, in Spark notation.
         input_bytes: Total size of the input. Determines the JVM options.
     """

@@ -31,7 +31,8 @@ def single_machine_settings(cores: int) -> dict[str, str]:
 def jvm_options(input_bytes: int) -> list[str]:
     """Return the JVM options for a job with input of this size.
 
-    A short job ends before the JVM's optimizing compiler has paid off, so it runs without.
+    A short job ends before the JVM's optimizing compiler has paid off, so it runs without that
+    compiler.
     """
     return _SHORT_JOB_OPTIONS if input_bytes < _SHORT_JOB_INPUT_BYTES else []
 

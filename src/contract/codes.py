@@ -18,8 +18,8 @@ OVERLAPPING_VEHICLE_RENTAL = "overlapping_vehicle_rental"
 WARNINGS = {
     UNKNOWN_USER: "No accepted user has the `user_id` of the rental.",
     UNKNOWN_VEHICLE: "No accepted vehicle has the `vehicle_id` of the rental.",
-    UNKNOWN_LOCATION: "No accepted location has the pickup or the dropoff location of the rental. "
-    "Counted once per rental.",
+    UNKNOWN_LOCATION: "The pickup location or the dropoff location of the rental does not match an "
+    "accepted location. Counted once per rental.",
     INACTIVE_USER: "The user of the rental is not active.",
     RENTAL_BEFORE_SIGNUP: "The rental starts before the day on which its user signed up.",
     OVERLAPPING_VEHICLE_RENTAL: "The rental starts before an earlier one of the same vehicle ends.",

@@ -150,10 +150,11 @@ def _header_problems(dataset: Dataset, names: list[str], header: str) -> list[st
             "the first line contains none of the expected column names; add the header line",
         ]
     if missing:
-        problems.append(f"missing {_columns(missing)}")
+        pronoun = "it" if len(missing) == 1 else "them"
+        problems.append(f"missing {_columns(missing)}; add {pronoun}")
     duplicates = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if duplicates:
-        problems.append(f"duplicate {_columns(duplicates)}")
+        problems.append(f"duplicate {_columns(duplicates)}; give each column a unique name")
     return problems
 
 

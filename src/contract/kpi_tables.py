@@ -149,8 +149,8 @@ COLUMN_DESCRIPTIONS = {
     "avg_rental_duration": "average duration per rental, in hours",
     "min_rental_duration": "shortest duration, in hours",
     "max_rental_duration": "longest duration, in hours",
-    "unique_users": "number of different users",
-    "unique_vehicles": "number of different vehicles",
+    "unique_users": "number of distinct users",
+    "unique_vehicles": "number of distinct vehicles",
     "first_rental_date": "earliest start date",
     "last_rental_date": "latest start date",
 }

@@ -145,14 +145,14 @@ class _Fields:
         return value
 
     def get_text(self, name: str) -> str:
-        """Return a text that must not be empty."""
+        """Return a string that must not be empty."""
         text = self.get(name, str)
         if not text:
             raise self._invalid(name, "must not be empty")
         return text
 
     def get_optional_text(self, name: str) -> str | None:
-        """Return a text, or None if it is missing, null, or empty."""
+        """Return a string, or None if it is missing, null, or empty."""
         if self._value.get(name) is None:
             return None
         return self.get(name, str) or None

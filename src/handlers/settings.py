@@ -15,7 +15,7 @@ from pipeline.errors import SettingsError
 
 T = TypeVar("T")
 Check = Callable[[Any], str]
-"""A function that returns the problem of a value, such as `must not be empty`, or an empty text."""
+"""A function that returns a problem, such as `must not be empty`, or an empty string."""
 
 
 def _check_text(value: str) -> str:
@@ -139,7 +139,7 @@ def _list_type_problems(variables: Mapping[str, Field[Any]], error: Exception) -
     """Return the problem of each variable that `typed_settings` could not convert."""
     messages = "".join(map(str, getattr(error, "exceptions", [error])))
     return [
-        # `typed_settings` replaces the annotations, which are texts, with the types.
+        # `typed_settings` replaces the annotations, which are strings, with the types.
         f"{name} must be of type {getattr(setting.type, '__name__', setting.type)},"
         f" but it is {os.environ[name]!r}"
         for name, setting in variables.items()

@@ -96,14 +96,18 @@ def _log(result: SweepResult) -> None:
         )
     for run_id in result.ended_runs:
         logger.warning(
-            "Recorded the end of a run that its execution did not record", extra={"run_id": run_id}
+            "Recorded the end of a run because its execution had not recorded it",
+            extra={"run_id": run_id},
         )
     for run_id in result.started_runs:
         logger.warning("Started a claimed run that had not been started", extra={"run_id": run_id})
     for batch in result.incomplete_batches:
         logger.info("Reported an incomplete batch", extra={"batch": batch})
     if result.is_newly_without_subscriber:
-        logger.error("The topic has no confirmed subscription: nobody receives the emails")
+        logger.error(
+            "The topic has no confirmed subscription, so nobody receives the emails: confirm the"
+            " subscription in the email from SNS"
+        )
     for problem in result.problems:
         logger.error(
             "Could not process %s", problem.subject, exc_info=problem.error, extra=problem.log_keys

@@ -22,5 +22,5 @@ def format_utc(time: datetime) -> str:
 
 
 def parse_utc(text: str) -> datetime:
-    """Return the time of a text from `format_utc` or AWS: ISO 8601 with a time zone."""
+    """Return the time of a string from `format_utc` or AWS: ISO 8601 with a time zone."""
     return datetime.fromisoformat(text)

@@ -120,7 +120,7 @@ def _average(total: Column, count: Column) -> Column:
     """Return the average, rounded half up to two decimal places; null if `count` is zero.
 
     Spark computes this division to 18 decimal places, so only the rounding here can affect the
-    second one.
+    second decimal place.
     """
     divisor = F.when(count > 0, count).cast("decimal(20,0)")
     return F.round(total.cast("decimal(20,2)") / divisor, 2)

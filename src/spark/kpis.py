@@ -138,11 +138,14 @@ def _require_equal_totals(totals: dict[str, TableTotals]) -> int:
     """Check that all KPI tables have the same totals, and return their number of rentals.
 
     Raises:
-        RuntimeError: The tables have different totals, which is a defect of the job.
+        RuntimeError: The tables have different totals, which is a bug in the job.
     """
     distinct = {(table.total_transactions, table.total_revenue) for table in totals.values()}
     if len(distinct) != 1:
-        raise RuntimeError(f"the KPI tables do not have the same totals: {totals}")
+        raise RuntimeError(
+            f"the KPI tables have different totals: {totals}. This is a bug in the job: report it"
+            " with the log"
+        )
     return distinct.pop()[0]
 
 

@@ -1,4 +1,4 @@
-"""Writing of tables as Parquet, and counting of rows while they are written."""
+"""Write tables as Parquet, and count rows while they are written."""
 
 from __future__ import annotations
 

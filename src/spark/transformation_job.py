@@ -104,7 +104,7 @@ def _write_rejected(
         accepted_counter: The counter of the accepted rows, which are already written.
 
     Raises:
-        RuntimeError: The counts do not add up, which is a defect of the job.
+        RuntimeError: The counts do not add up, which is a bug in the job.
     """
     read_counter = RowCounter(F.count(F.lit(1)).alias("read"))
     reasons = [
@@ -126,7 +126,10 @@ def _write_rejected(
         },
     )
     if counts.read != counts.accepted + counts.rejected:
-        raise RuntimeError(f"{dataset.name}: accepted and rejected rows do not add up: {counts}")
+        raise RuntimeError(
+            f"{dataset.name}: accepted and rejected rows do not add up to the rows read: {counts}."
+            " This is a bug in the job: report it with the log"
+        )
     return counts
 
 

@@ -1,4 +1,4 @@
-"""The zip file with the modules of the Spark jobs."""
+"""The ZIP file with the modules of the Spark jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_package_contains_every_import_of_the_entry_points(tmp_path: Path) -> No
     assert names == sorted(names)
     assert "contract/datasets.py" in names
     assert "spark/kpis.py" not in names
-    # In isolated mode, only the zip file and pyspark can be imported.
+    # In isolated mode, only the ZIP file and pyspark can be imported.
     site = next(path for path in sys.path if path.endswith("site-packages"))
     for entry_point in ENTRY_POINTS.values():
         code = f"import sys; sys.path[:0] = [{str(package)!r}, {site!r}]; "

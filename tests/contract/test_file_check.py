@@ -22,9 +22,11 @@ REJECTED = {
     b"\xef\xbb\xbf \r\n\t\n": "the file is empty; upload it with a header and rows",
     NAMES.encode(): NO_DATA_ROWS,
     f"{NAMES}\n \t\r\n\r\n".encode(): NO_DATA_ROWS,
-    VALID.replace(b",city", b""): "missing column `city`",
-    VALID.replace(b",city", b"").replace(b"zip_code", b"zip"): "missing columns `city`, `zip_code`",
-    VALID.replace(b"state", b" CITY "): "duplicate column `city`",
+    VALID.replace(b",city", b""): "missing column `city`; add it",
+    VALID.replace(b",city", b"").replace(b"zip_code", b"zip"): (
+        "missing columns `city`, `zip_code`; add them"
+    ),
+    VALID.replace(b"state", b" CITY "): "duplicate column `city`; give each column a unique name",
     VALID.replace(b",", b";"): "wrong delimiter (semicolon); separate the fields with commas",
     VALID.replace(b",", b"\t"): "wrong delimiter (tab); separate the fields with commas",
     VALID.replace(b",", b"|"): "wrong delimiter (pipe); separate the fields with commas",
@@ -63,8 +65,8 @@ def test_message_lists_every_problem() -> None:
     problems = check_head(LOCATIONS, head + b"\n\xe9\n", is_complete=True).problems
     assert [problem.split(" (")[0] for problem in problems] == [
         "the file is not valid UTF-8",
-        "missing column `state`",
-        "duplicate column `city`",
+        "missing column `state`; add it",
+        "duplicate column `city`; give each column a unique name",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Parsing of trimmed, non-empty fields. Each parser returns `None` for invalid text."""
+"""Parse trimmed, non-empty fields. Each parser returns `None` for invalid text."""
 
 import re
 from collections.abc import Callable

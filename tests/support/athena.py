@@ -40,10 +40,10 @@ CREATE OR REPLACE TABLE published_runs (
 
 @dataclass
 class QueryFailure:
-    """A failure of the next queries that contain a text.
+    """A failure of the next queries that contain a string.
 
     Attributes:
-        query_text: Text that the SQL of the failing queries contains.
+        query_text: String that the SQL of the failing queries contains.
         reason: The reason of the state change.
         retryable: Whether Athena marks the failure as retryable.
         state: The final state of the queries.

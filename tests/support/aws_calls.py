@@ -1,4 +1,4 @@
-"""Control of the AWS calls of the code under test: observe them, or let them fail or crash."""
+"""Control the AWS calls of the code under test: observe them, or make them fail or crash."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def fail_calls(
     code: str = "AccessDenied",
     message: str = "denied",
 ) -> None:
-    """Let all calls of these operations fail before they take effect."""
+    """Make all calls of these operations fail before they take effect."""
     original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:

@@ -56,8 +56,11 @@ def broken_versions(file: str) -> dict[str, tuple[bytes, str]]:
             header + b"\n \r\n",
             "the file has no data rows below the header; add at least one row",
         ),
-        "missing column": (without_last, f"missing column `{last}`"),
-        "duplicate column": (duplicate + b"\n" + row + b"\n", f"duplicate column `{first}`"),
+        "missing column": (without_last, f"missing column `{last}`; add it"),
+        "duplicate column": (
+            duplicate + b"\n" + row + b"\n",
+            f"duplicate column `{first}`; give each column a unique name",
+        ),
         "semicolons": (
             valid.replace(b",", b";"),
             "wrong delimiter (semicolon); separate the fields with commas",
@@ -92,8 +95,8 @@ def broken_versions(file: str) -> dict[str, tuple[bytes, str]]:
             several,
             (
                 f"the file is not valid UTF-8 (line 2, byte {len(several)} of the file);"
-                f" save it as UTF-8; missing columns `{first}`, `{last}`;"
-                f" duplicate column `{second}`"
+                f" save it as UTF-8; missing columns `{first}`, `{last}`; add them;"
+                f" duplicate column `{second}`; give each column a unique name"
             ),
         ),
     }

@@ -21,7 +21,7 @@ class FakeCloudFormation:
         responses: The accepted responses.
         content_types: The content types of the accepted responses.
         error_statuses: HTTP statuses with which the server rejects the next attempts.
-        attempts: How many responses the server received, with the rejected ones.
+        attempts: How many responses the server received, including rejected ones.
     """
 
     def __init__(self, handler: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""Reading of a run's output with DuckDB instead of the engine that wrote it."""
+"""Read a run's output with DuckDB instead of the engine that wrote it."""
 
 from __future__ import annotations
 

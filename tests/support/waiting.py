@@ -1,4 +1,4 @@
-"""Waiting for conditions that other processes fulfill."""
+"""Wait for conditions that other processes fulfill."""
 
 from __future__ import annotations
 

@@ -11,6 +11,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def code(texts: Iterable[str]) -> str:
-    """Return texts as inline code, separated by commas."""
-    return ", ".join(f"`{text}`" for text in texts)
+def code(strings: Iterable[str]) -> str:
+    """Return strings as inline code, separated by commas."""
+    return ", ".join(f"`{string}`" for string in strings)

@@ -30,7 +30,7 @@ class StepProcess(Protocol):
     """The process of a step, including the storage of its output."""
 
     def run(self) -> dict[str, str] | None:
-        """Run the step to its end.
+        """Run the step to completion.
 
         Returns:
             EMR's `FailureDetails` if the step failed or was stopped, else `None`.

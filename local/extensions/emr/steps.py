@@ -66,7 +66,7 @@ class Step:
         self._lock = threading.Lock()
 
     def run(self) -> dict[str, str] | None:
-        """Run the step to its end.
+        """Run the step to completion.
 
         Returns:
             EMR's `FailureDetails` if the step failed or was stopped, else `None`.

@@ -1,7 +1,7 @@
 """Start, run, and stop crawls of the Glue crawler.
 
 A crawl reads S3 and writes the catalog and its log with the crawler's role. A missing permission
-therefore makes the crawl FAILED, as on AWS.
+therefore makes the crawl end as FAILED, as on AWS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""State machines are denied, as on AWS, when their role lacks what Step Functions itself needs.
+"""State machines are rejected, as on AWS, if their role lacks what Step Functions itself needs.
 
 MiniStack checks none of it: the role's trust in Step Functions, the permissions for the managed
 rules that report EMR steps and clusters, and the permissions for the delivery of logs.
@@ -39,7 +39,7 @@ _originals: dict[str, Callable[..., Any]] = {}
 
 
 def install() -> None:
-    """Check the role when a state machine is created or updated, also through CloudFormation."""
+    """Check the role of a new or updated state machine, including through CloudFormation."""
     _originals["create"] = replace(STEP_FUNCTIONS, "_create_state_machine", _create, ("data",))
     _originals["update"] = replace(STEP_FUNCTIONS, "_update_state_machine", _update, ("data",))
     handlers = resolve(_PROVISIONERS, "_RESOURCE_HANDLERS")[_RESOURCE_TYPE]

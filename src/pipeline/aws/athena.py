@@ -104,7 +104,7 @@ class QueryRunner:
         """Create a runner.
 
         Args:
-            athena: The client of Athena.
+            athena: The Athena client.
             database: Name of the database that the queries use.
             workgroup: Name of the workgroup that runs the queries.
             run_id: ID of the run that the queries belong to.
@@ -165,7 +165,8 @@ class QueryRunner:
         if status["State"] != "SUCCEEDED":
             reason = status.get("StateChangeReason", "no reason was given")
             raise QueryFailedError(
-                f"query {query.name} ({execution_id}) ended {status['State']}: {reason}"
+                f"query {query.name} ({execution_id}) ended with the status {status['State']}:"
+                f" {reason}"
             )
         return execution_id
 
@@ -195,7 +196,7 @@ class QueryRunner:
             "WorkGroup": self._workgroup,
         }
         if query.parameters:
-            # Athena inserts them into the SQL unchanged, so a text needs quotes.
+            # Athena inserts them into the SQL unchanged, so a string needs quotes.
             request["ExecutionParameters"] = [_quote(text) for text in query.parameters]
         identity = json.dumps([self._run_id, query.name, request, attempt], sort_keys=True)
         token = hashlib.sha256(identity.encode()).hexdigest()

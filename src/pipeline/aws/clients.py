@@ -51,32 +51,32 @@ class AwsClients:
 
     @cached_property
     def athena(self) -> AthenaClient:
-        """The client of Amazon Athena."""
+        """The Amazon Athena client."""
         return boto3.client("athena", config=_CONFIG)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        """The client of Amazon DynamoDB."""
+        """The Amazon DynamoDB client."""
         return boto3.client("dynamodb", config=_CONFIG)
 
     @cached_property
     def emr(self) -> EMRClient:
-        """The client of Amazon EMR."""
+        """The Amazon EMR client."""
         return boto3.client("emr", config=_CONFIG)
 
     @cached_property
     def s3(self) -> S3Client:
-        """The client of Amazon S3."""
+        """The Amazon S3 client."""
         return boto3.client("s3", config=_CONFIG)
 
     @cached_property
     def sns(self) -> SNSClient:
-        """The client of Amazon SNS."""
+        """The Amazon SNS client."""
         return boto3.client("sns", config=_CONFIG)
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
-        """The client of AWS Step Functions."""
+        """The AWS Step Functions client."""
         return boto3.client("stepfunctions", config=_CONFIG)
 
 

@@ -104,7 +104,7 @@ def read_log_tail(s3: S3Client, bucket: str, step: FailedStep) -> LogTail | None
     The other lines are Spark's and may quote rows.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         step: The step.
 

@@ -51,7 +51,7 @@ class UploadReceiver:
     """Processes uploads.
 
     Attributes:
-        s3: The client of S3.
+        s3: The S3 client.
         ledger: The ledger of batches.
         run_starter: Starts the runs of complete batches.
         email_sender: Sends the emails about uploads.

@@ -21,7 +21,7 @@ class RunStarter:
     """Claims complete batches and starts the executions of claimed runs.
 
     Attributes:
-        stepfunctions: The client of Step Functions.
+        stepfunctions: The Step Functions client.
         state_machine_arn: ARN of the state machine.
         ledger: The ledger of batches.
     """
@@ -33,8 +33,8 @@ class RunStarter:
     def start_ready_runs(self, prefix: str) -> list[str]:
         """Claim a batch if it is complete, and start every claimed run of its prefix.
 
-        A claim fails if another function has already claimed the batch, or if a newer upload has
-        just arrived, whose own event starts the run. If a run cannot be started, the others are
+        A claim fails if another function has already claimed the batch, or if a newer upload,
+        whose own event starts the run, has just arrived. If a run cannot be started, the others are
         started before its error is raised.
 
         Args:

@@ -25,8 +25,8 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
         " case-sensitive.\n\n"
         f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
-        f"This is the only email about unknown files uploaded to {folder} within the same hour."
-        " Check the folder for others.\n",
+        f"You will not receive another email about unknown files uploaded to {folder} within the"
+        " same hour. Check the folder for other unknown files.\n",
     )
 
 
@@ -84,7 +84,10 @@ def format_file_states(batch: Batch) -> str:
     lines = []
     for dataset in DATASETS:
         valid, rejected = batch.files.get(dataset.name), batch.rejected.get(dataset.name)
-        state = f"valid, uploaded at {valid.uploaded_at}" if valid else "missing"
+        if valid:
+            state = f"valid, uploaded at {valid.uploaded_at}"
+        else:
+            state = "no valid version" if rejected else "missing"
         if rejected:
             state += f"; the newest upload was rejected: {truncate(rejected.problems)}"
         lines.append(f"  {dataset.file}: {state}")

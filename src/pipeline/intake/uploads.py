@@ -69,7 +69,7 @@ def read_head(s3: S3Client, upload: Upload) -> FileHead | None:
     """Return the first bytes of an upload.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         upload: The upload. Without a version ID, the newest version is read.
 
     Returns:

@@ -57,7 +57,7 @@ class BatchFile(FileVersion):
 
     @property
     def order(self) -> str:
-        """A text that sorts the versions of one key by the time of their upload."""
+        """A string that sorts the versions of one key by the time of their upload."""
         return pad_sequencer(self.sequencer)
 
     @property
@@ -69,7 +69,7 @@ class BatchFile(FileVersion):
 
 
 def pad_sequencer(sequencer: str) -> str:
-    """Return a sequencer as a text that sorts by time."""
+    """Return a sequencer as a string that sorts by time."""
     return sequencer.upper().ljust(_SEQUENCER_LENGTH, "0")
 
 

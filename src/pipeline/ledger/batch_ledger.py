@@ -11,8 +11,8 @@ updates of different datasets never conflict:
 `claimed_runs` contains the input of each claimed run that has not been recorded as started, by run
 ID. `waiting_since` is the time when the first file since the last claim arrived.
 
-All updates are conditional, and a recorded order only grows. Duplicates, retries, and concurrent
-functions therefore lead to the same item.
+All updates are conditional, and a recorded order only increases. Duplicates, retries, and
+concurrent invocations therefore lead to the same item.
 """
 
 from __future__ import annotations

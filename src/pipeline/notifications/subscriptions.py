@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def has_confirmed_subscription(sns: SNSClient, topic_arn: str) -> bool:
     """Return whether the topic has a confirmed subscription.
 
-    A subscription that is not confirmed has a text such as `PendingConfirmation` as its ARN.
+    A subscription that is not confirmed has a string such as `PendingConfirmation` as its ARN.
     """
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
     return any(

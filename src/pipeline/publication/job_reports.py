@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Report = TypeVar("Report")
 
+_JOB_NAMES = {TRANSFORMATION_JOB: "transformation job", KPI_JOB: "KPI job"}
+
 
 @dataclass(frozen=True)
 class JobReports:
@@ -31,7 +33,7 @@ def read_job_reports(s3: S3Client, bucket: str, run_id: str) -> JobReports:
     """Read the reports of both jobs.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         run_id: ID of the run.
 
@@ -47,9 +49,9 @@ def read_job_reports(s3: S3Client, bucket: str, run_id: str) -> JobReports:
         except ClientError as error:
             if error_code(error) != "NoSuchKey":
                 raise
-            problems.append(f"the {job} job did not finish: it wrote no report to {key}")
+            problems.append(f"the {_JOB_NAMES[job]} did not finish: it wrote no report to {key}")
         except ValueError as error:
-            problems.append(f"{key} is not a valid report of the {job} job: {error}")
+            problems.append(f"{key} is not a valid report of the {_JOB_NAMES[job]}: {error}")
         return None
 
     transformation = read(TRANSFORMATION_JOB, TransformationReport.from_json)

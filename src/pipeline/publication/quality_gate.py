@@ -33,7 +33,7 @@ class QualityFigures:
 
     @property
     def rejected_percent(self) -> str:
-        """The rejected rentals in percent of all rentals, with two decimal places."""
+        """The rejected rentals as a percentage of all rentals, with two decimal places."""
         return str(_compute_percent(self.rejected_rentals, self.read_rentals))
 
 

@@ -63,10 +63,12 @@ def build_failed_run_email(
         details: The details of the failure.
         published: A sentence about the run that readers see. Empty if it is unknown.
     """
-    jobs = ", ".join(step.name for step in details.steps if step.state == "FAILED")
-    location = f"{failure.state}: {jobs}" if jobs else failure.state
+    failed_steps = [step.name for step in details.steps if step.state == "FAILED"]
+    names = ", ".join(failed_steps)
+    location = f"{failure.state}: {names}" if names else failure.state
+    steps = f" ({'step' if len(failed_steps) == 1 else 'steps'} {names})" if names else ""
     paragraphs = [
-        f"Run {run.run_id} of {run.batch_text} failed in state {location}.",
+        f"Run {run.run_id} of {run.batch_text} failed in state {failure.state}{steps}.",
         _describe_failure(failure, details),
         *(
             _describe_step(step, details.log_tails.get(step.step_id), run.bucket)
@@ -149,7 +151,7 @@ def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
         lines.append("  Last lines of the job's log:")
         lines += [f"    {line}" for line in tail.lines]
     else:
-        lines.append("  The log contains no messages from the job.")
+        lines.append("  No messages from the job could be read from its log.")
     if step.reason or step.message:
         reason = " ".join(text for text in (step.reason, step.message) if text)
         lines.append(f"  Reason given by EMR: {reason}")
@@ -159,7 +161,10 @@ def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
 
 def _describe_cluster(cluster: Cluster | None) -> str:
     if cluster is None:
-        return "No running cluster was found. If the run has one, the watchdog will terminate it."
+        return (
+            "No cluster is known to be running for this run. If one is still running, the watchdog"
+            " will terminate it."
+        )
     if cluster.is_active:
         return (
             f"Cluster {cluster.cluster_id} is still in state {cluster.state}. The watchdog"

@@ -88,7 +88,7 @@ def get_failure(execution: Execution) -> Failure:
 def get_published_status(execution: Execution) -> str | None:
     """Return the status of the run if the execution has published it or kept it as history.
 
-    An execution that failed only to record the status has published its run, too.
+    An execution whose only failure was in recording the status has also published its run.
 
     Returns:
         PUBLISHED or SUPERSEDED, or None if the run has no results yet or has failed.

@@ -31,6 +31,7 @@ def build_incomplete_batch_email(batch: Batch) -> Email:
         f"Batch incomplete: {batch.prefix} is missing {', '.join(missing)}",
         f"Batch {batch.prefix} has been incomplete since {batch.waiting_since}, so no run has"
         f" started.\n\n{format_file_states(batch)}\n\n"
-        f"Upload the missing files to {batch.prefix}. A run starts automatically when the batch is"
-        " complete. You will not receive another email about this for at least 90 days.\n",
+        f"Upload the missing or corrected files to {batch.prefix}. A run starts automatically when"
+        " the batch is complete. You will not receive another email about this for at least 90"
+        " days.\n",
     )

@@ -1,4 +1,4 @@
-"""The watchdog: terminates orphaned clusters, completes interrupted runs, and reports batches."""
+"""Terminate orphaned clusters, complete interrupted runs, and report incomplete batches."""
 
 from __future__ import annotations
 
@@ -229,9 +229,11 @@ class Watchdog:
         clusters = [
             cluster for cluster, run in self._result.terminated_clusters.items() if run == run_id
         ]
+        if len(clusters) == 1:
+            return f"Cluster {clusters[0]} of the run was still running and is being terminated."
         if clusters:
             names = ", ".join(clusters)
-            return f"Cluster {names} of the run was still running and is being terminated."
+            return f"Clusters {names} of the run were still running and are being terminated."
         if not self._has_checked_clusters:
             return (
                 "It is unknown whether the run's cluster is still running. The watchdog will check"

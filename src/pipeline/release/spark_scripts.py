@@ -65,7 +65,7 @@ def install_release(s3: S3Client, bucket: str, owner: ReleaseOwner) -> str:
     Earlier releases are kept for the executions that use them, and for rollbacks.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         owner: The resource that installs the release.
 
@@ -89,7 +89,7 @@ def remove_releases(s3: S3Client, bucket: str, owner: ReleaseOwner) -> int:
     delete.
 
     Args:
-        s3: The client of S3.
+        s3: The S3 client.
         bucket: Name of the data bucket.
         owner: The resource that installed the releases.
 
@@ -151,4 +151,6 @@ def _delete_versions(s3: S3Client, bucket: str, folder: str, keys: set[str]) -> 
         response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         if errors := response.get("Errors"):
             failed = ", ".join(f"{error['Key']} ({error['Code']})" for error in errors)
-            raise ScriptRemovalError(f"S3 did not delete {failed}")
+            raise ScriptRemovalError(
+                f"S3 did not delete {failed}: fix the cause, then delete the stack again"
+            )

@@ -1,1 +1,1 @@
-"""Conversion of raw text to accepted and rejected rows by the rules of the data contract."""
+"""Convert raw text to accepted and rejected rows by the rules of the data contract."""

@@ -1,4 +1,4 @@
-"""Conversion of a field's text to a value of its column's format."""
+"""Convert a field's text to a value of its column's format."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reading of CSV files as rows of raw text."""
+"""Read CSV files as rows of raw text."""

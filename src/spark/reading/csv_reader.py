@@ -1,4 +1,4 @@
-"""Reading of a CSV file as rows of raw text."""
+"""Read a CSV file as rows of raw text."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_pending_batch_is_described_file_by_file() -> None:
     )
     batch = Batch("raw/b/", {"users": users}, {"vehicles": rejected}, (), "2026-11-23")
     assert describe_pending_batch(batch).splitlines() == [
-        "no run started from raw/b/ within 60 seconds",
+        "no run started for batch raw/b/ within 60 seconds",
         "users.csv: valid, waiting for the other files",
         "vehicles.csv: rejected: raw/b/vehicles.csv: the file is empty",
         "locations.csv: not recorded",

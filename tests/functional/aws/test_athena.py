@@ -143,7 +143,7 @@ def test_retryable_failure_is_raised_after_last_attempt(
     fake: FakeAthena, clock: RetryClock
 ) -> None:
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=99)]
-    with pytest.raises(QueryFailedError, match="ended FAILED: exhausted resources"):
+    with pytest.raises(QueryFailedError, match="ended with the status FAILED: exhausted resources"):
         _create_runner(clock).run([QUERY])
     assert len(fake.executions) == 4
     assert len(clock.waits) == 3
@@ -164,7 +164,8 @@ def test_other_failure_is_not_retried(
     fake.failures = [failure]
     with pytest.raises(QueryFailedError) as raised:
         _create_runner(clock).run([QUERY])
-    assert str(raised.value) == f"query one (query-1) ended {failure.state}: {failure.reason}"
+    result = f"ended with the status {failure.state}: {failure.reason}"
+    assert str(raised.value) == f"query one (query-1) {result}"
     assert len(fake.executions) == 1
 
 

@@ -1,4 +1,4 @@
-"""Tests that duplicates, retries, crashes, and concurrent functions lead to one correct run."""
+"""Tests that duplicates, retries, crashes, and concurrent invocations lead to one correct run."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_invalid_file_is_rejected(cloud: Cloud, file: str, defect: str) -> None:
     ((subject, body),) = cloud.emails()
     assert subject == f"File rejected: raw/x/{file}"
     assert body.splitlines()[0] == f"raw/x/{file}: {problems}"
-    assert f"{file}: missing; the newest upload was rejected: raw/x/{file}: " in body
+    assert f"{file}: no valid version; the newest upload was rejected: raw/x/{file}: " in body
     assert cloud.batches.get_batch("raw/x/").files == {}
     assert cloud.executions() == {}
 
@@ -187,7 +187,7 @@ def test_unknown_names_in_folder_send_one_email_per_hour(cloud: Cloud) -> None:
         "raw/y/a.csv",
         "raw/a.csv",
     ]
-    assert "only email about unknown files uploaded to raw/x/ within the same hour" in emails[0][1]
+    assert "email about unknown files uploaded to raw/x/ within the same hour" in emails[0][1]
     assert "uploaded to raw/ within the same hour" in emails[3][1]
 
 

@@ -228,7 +228,7 @@ def test_missing_job_report_is_named(cloud: Cloud) -> None:
     with pytest.raises(RunRejectedError) as raised:
         _check()
     assert "the transformation job did not finish: it wrote no report to" in str(raised.value)
-    assert "the kpis job did not finish: it wrote no report to" in str(raised.value)
+    assert "the KPI job did not finish: it wrote no report to" in str(raised.value)
     cloud.put(
         job_report_key(TRANSFORMATION_JOB, RUN_ID),
         create_transformation_report().to_json().encode(),
@@ -236,7 +236,7 @@ def test_missing_job_report_is_named(cloud: Cloud) -> None:
     with pytest.raises(RunRejectedError) as raised:
         _check()
     assert str(raised.value).startswith(
-        f"run {RUN_ID}: the kpis job did not finish: it wrote no report"
+        f"run {RUN_ID}: the KPI job did not finish: it wrote no report"
     )
 
 
@@ -249,7 +249,7 @@ def test_invalid_job_report_is_named(cloud: Cloud, text: str) -> None:
         create_transformation_report().to_json().encode(),
     )
     cloud.put(job_report_key(KPI_JOB, RUN_ID), text.encode("latin-1"))
-    with pytest.raises(RunRejectedError, match="is not a valid report of the kpis job"):
+    with pytest.raises(RunRejectedError, match="is not a valid report of the KPI job"):
         _check()
 
 

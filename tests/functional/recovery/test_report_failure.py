@@ -85,7 +85,8 @@ def test_failed_step_is_described_with_log_and_next_steps(cloud: Cloud) -> None:
     ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (RunJobs: transformation_job)"
     assert "reported a problem with the input: users.csv is not UTF-8 from byte 1048600 on" in body
-    assert f"Run {RUN_ID} of batch raw/2026-11/ failed in state RunJobs: " in body
+    state = "RunJobs (step transformation_job)"
+    assert f"Run {RUN_ID} of batch raw/2026-11/ failed in state {state}." in body
     assert "FAILED, exit code 2" in body
     assert "[1/8] users: reading and cleaning" in body
     assert "Reason given by EMR: Unknown Error. Application failed" in body
@@ -169,7 +170,7 @@ def test_failure_before_cluster_was_created(cloud: Cloud) -> None:
     ((subject, body),) = cloud.emails()
     assert subject == "Rental KPIs failed: 2026-11 (PinInputs)"
     assert "The state timed out." in body
-    assert "No running cluster was found." in body
+    assert "No cluster is known to be running for this run." in body
 
 
 def test_unknown_batch_is_reported(cloud: Cloud) -> None:
@@ -206,6 +207,18 @@ def test_email_is_sent_despite_invalid_publication_record(cloud: Cloud) -> None:
     for _, body in cloud.emails():
         assert f"run could not be read: {key} is not a valid publication record (" in body
         assert "): correct it or delete it." in body
+
+
+def test_email_names_all_failed_steps(cloud: Cloud) -> None:
+    cluster = create_cluster(RUN_ID)
+    for name in ("transformation_job", "kpis"):
+        step = add_step(cluster, name, "FAILED")
+        cloud.put(step_log_key(cluster, step), compress_log(ERROR_LINE))
+    set_cluster_state(cluster, "TERMINATED")
+    _report(_create_event(cluster_id=cluster))
+    ((subject, body),) = cloud.emails()
+    assert subject.endswith("(RunJobs: kpis, transformation_job)")
+    assert "failed in state RunJobs (steps kpis, transformation_job)." in body
 
 
 def test_email_describes_cluster_failure(cloud: Cloud) -> None:
@@ -328,7 +341,7 @@ def test_email_contains_end_of_long_log(cloud: Cloud) -> None:
         ("RunRejectedError", '{"errorMessage": "no rental', "RunRejectedError: no rental"),
         (
             "RunRejectedError",
-            '{"errorMessage": "no rental"} In addition, the cluster j-1 could not be terminated: x',
+            '{"errorMessage": "no rental"}; in addition, the cluster j-1 could not be terminated',
             "RunRejectedError: no rental",
         ),
         ("Unexpected", '{"errorMessage": "\\u00', "Unexpected: \\u00"),

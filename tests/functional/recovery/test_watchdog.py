@@ -186,7 +186,10 @@ def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:
     assert subject.startswith("Batch incomplete: raw/2026-11/ is missing vehicles.csv")
     assert f"users.csv: valid, uploaded at {LONG_AGO}" in body
     assert "vehicles.csv: missing\n" in body
-    assert "rental_transactions.csv: missing; the newest upload was rejected: the column" in body
+    rejected = (
+        "rental_transactions.csv: no valid version; the newest upload was rejected: the column"
+    )
+    assert rejected in body
     assert run_watchdog()["incomplete_batches"] == []
     assert cloud.emails() == []
     # The next batch with the same prefix is reported separately.

@@ -6,6 +6,7 @@ moto can only abort executions, so the tests change the states of its objects.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -74,6 +75,17 @@ def test_execution_without_notification_is_recorded_and_reported_once(
     assert run_watchdog()["ended_runs"] == []
     assert cloud.emails() == []
     assert get_run_item(cloud, run) == item
+
+
+def test_email_names_all_clusters_of_run(cloud: Cloud) -> None:
+    event = load_event("status_aborted")
+    run = event["detail"]["name"]
+    start_execution(cloud.state_machine_arn, run, event["detail"]["input"])
+    clusters = {create_cluster(run), create_cluster(run)}
+    run_watchdog(event)
+    ((_, body),) = cloud.emails()
+    [names] = re.findall("Clusters (.+) of the run were still running and are being", body)
+    assert set(names.split(", ")) == clusters
 
 
 def test_watchdog_does_not_repeat_email_of_report_failure(cloud: Cloud) -> None:

@@ -218,7 +218,7 @@ FAILURE_SCENARIOS = {
         },
         "RunJobs",
         "States.TaskFailed",
-        "step s-2 FAILED In addition, the cluster j-1 could not be terminated: EMR.Amazon",
+        "step s-2 FAILED; in addition, the cluster j-1 could not be terminated: EMR.Amazon",
         terminations=4,
     ),
     "only the failure path can terminate the cluster": FailureScenario(
@@ -244,7 +244,7 @@ FAILURE_SCENARIOS = {
         {"getCrawler": [RUNNING]},
         "CheckCrawlerState",
         "CrawlerBusy",
-        f"RUNNING with another crawl after {MAX_POLLS} checks",
+        f"was still busy with another crawl (state RUNNING) after {MAX_POLLS} checks",
         call_counts={"getCrawler": MAX_POLLS + 1, "startCrawler": 0},
     ),
     "starting the crawler is denied": FailureScenario(
@@ -297,7 +297,8 @@ FAILURE_SCENARIOS = {
         {"ledger PUBLISHED": [LEDGER_DOWN]},
         "RecordPublished",
         LEDGER_DOWN.name,
-        "The run is PUBLISHED and does not need to be repeated",
+        "The run is PUBLISHED and does not need to be repeated. Its ledger item still has the"
+        " status RUNNING, which the watchdog will correct: ",
         is_reported=False,
     ),
 }

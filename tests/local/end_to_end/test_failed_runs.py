@@ -127,7 +127,7 @@ def test_terminated_cluster_fails_run(stack: Stack, sample: Path) -> None:
             "ReadAndWriteQueryResults",
             "PublishResults",
             "QueryFailedError",
-            "ended FAILED: Access denied when writing output",
+            "ended with the status FAILED: Access denied when writing output",
         ),
         (
             "no-query-access",

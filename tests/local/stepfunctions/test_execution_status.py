@@ -76,6 +76,6 @@ def test_timed_out_execution_stays_timed_out(
 def test_aborted_run_invokes_watchdog(stack: Stack) -> None:
     execution = stack.start_execution("aborted-00000000000000000000")
     stack.client("stepfunctions").stop_execution(executionArn=execution)
-    message = "Recorded the end of a run that its execution did not record"
+    message = "Recorded the end of a run because its execution had not recorded it"
     assert wait_until(lambda: message in stack.read_log("watchdog"), 30)
     assert stack.describe_execution(execution)["status"] == "ABORTED"
