@@ -39,13 +39,24 @@ def install() -> None:
             "delete": _delete_configuration,
         },
     )
+    add_entry(
+        _PROVISIONERS,
+        "_RESOURCE_HANDLERS",
+        "AWS::Glue::SecurityConfiguration",
+        {
+            "create": _create_glue_configuration,
+            "update_with_logical_id": True,
+            "update": _update_glue_configuration,
+            "delete": _delete_glue_configuration,
+        },
+    )
 
 
 def _create_query(logical_id: str, properties: Properties, stack: str) -> CreatedResource:
     names = ("Name", "Description", "Database", "QueryString", "WorkGroup")
     request = {name: properties[name] for name in names if properties.get(name)}
     request.setdefault("Name", f"{stack}-{logical_id}")
-    query_id = _call_athena("_create_named_query", request)["NamedQueryId"]
+    query_id = _call("athena", "_create_named_query", request)["NamedQueryId"]
     return query_id, {"NamedQueryId": query_id}
 
 
@@ -59,12 +70,12 @@ def _update_query(
 
 
 def _delete_query(query_id: str, _: Properties) -> None:
-    _call_athena("_delete_named_query", {"NamedQueryId": query_id})
+    _call("athena", "_delete_named_query", {"NamedQueryId": query_id})
 
 
-def _call_athena(function: str, request: Properties) -> dict[str, Any]:
+def _call(service: str, function: str, request: Properties) -> dict[str, Any]:
     # Not over HTTP: the stack is provisioned on the thread that would have to respond.
-    status, _, body = resolve("ministack.services.athena", function, ("data",))(request)
+    status, _, body = resolve(f"ministack.services.{service}", function, ("data",))(request)
     response: dict[str, Any] = json.loads(body) if body else {}
     if status >= HTTPStatus.BAD_REQUEST:
         raise ValueError(response.get("Message") or response.get("message"))
@@ -95,3 +106,41 @@ def _update_configuration(
 
 def _delete_configuration(name: str, _: Properties) -> None:
     _security_configurations.pop(name, None)
+
+
+def _create_glue_configuration(_: str, properties: Properties, __: str) -> CreatedResource:
+    name = properties["Name"]
+    encryption = _rename_s3_encryptions(properties["EncryptionConfiguration"])
+    for setting in _list_settings(encryption):
+        modes = [value for key, value in setting.items() if key.endswith("EncryptionMode")]
+        # As on AWS: a mode that uses a KMS key is refused without the key.
+        if any("KMS" in mode for mode in modes) and not setting.get("KmsKeyArn"):
+            raise ValueError(f"KmsKeyArn is required for {', '.join(modes)}.")
+    request = {"Name": name, "EncryptionConfiguration": encryption}
+    _call("glue", "_create_security_configuration", request)
+    return name, {}
+
+
+def _rename_s3_encryptions(encryption: Properties) -> Properties:
+    """Return the settings as the API names them: CloudFormation has `S3Encryptions`."""
+    return {"S3Encryption" if key == "S3Encryptions" else key: v for key, v in encryption.items()}
+
+
+def _list_settings(encryption: Properties) -> list[Properties]:
+    settings = []
+    for setting in encryption.values():
+        settings += setting if isinstance(setting, list) else [setting]
+    return settings
+
+
+def _update_glue_configuration(
+    name: str, _: Properties, properties: Properties, stack: str, logical_id: str
+) -> CreatedResource:
+    # As for EMR: a change replaces the configuration, which fails if the name stays the same.
+    created = _create_glue_configuration(logical_id, properties, stack)
+    _delete_glue_configuration(name, properties)
+    return created
+
+
+def _delete_glue_configuration(name: str, _: Properties) -> None:
+    _call("glue", "_delete_security_configuration", {"Name": name})

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +22,7 @@ from local.extensions.patching.clients import AssumeRoleError, get_client
 from local.extensions.patching.patches import replace, resolve
 from local.extensions.patching.responses import Response, error_response, success_response
 
-_LOG_GROUP = "/aws-glue/crawlers"
+_SHARED_LOG_GROUP = "/aws-glue/crawlers"
 _SERVICE_PRINCIPAL = "glue.amazonaws.com"
 _GLUE = "ministack.services.glue"
 
@@ -84,7 +86,7 @@ def _crawl(crawler: dict[str, Any]) -> None:
     """
     started_at = time.time()
     last_crawl = {
-        "LogGroup": _LOG_GROUP,
+        "LogGroup": _get_log_group(crawler),
         "LogStream": crawler["Name"],
         "MessagePrefix": str(uuid4()),
         "StartTime": started_at,
@@ -141,18 +143,37 @@ def _get_role_arn(crawler: dict[str, Any]) -> str:
     return role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
 
 
+def _get_log_group(crawler: dict[str, Any]) -> str:
+    """Return the log group of a crawler.
+
+    A crawler with a security configuration has a log group of its own, as a job does (`JobRun` in
+    the Glue Web API Reference). All others share one.
+    """
+    configuration = crawler.get("CrawlerSecurityConfiguration")
+    if not configuration:
+        return _SHARED_LOG_GROUP
+    role = _get_role_arn(crawler).partition(":role/")[2]
+    return f"{_SHARED_LOG_GROUP}-role/{role}-{configuration}"
+
+
 def _write_log(crawler: dict[str, Any], message_prefix: str, lines: list[str]) -> None:
-    """Write the lines to the log group that all crawlers share, with the crawler's role."""
-    logs = get_client("logs", _get_role_arn(crawler), _SERVICE_PRINCIPAL)
-    stream = {"logGroupName": _LOG_GROUP, "logStreamName": crawler["Name"]}
-    for create, arguments in (
-        (logs.create_log_group, {"logGroupName": _LOG_GROUP}),
-        (logs.create_log_stream, stream),
-    ):
-        try:
-            create(**arguments)
-        except logs.exceptions.ResourceAlreadyExistsException:
-            continue
+    """Write the lines to the log group of the crawler, with the crawler's role."""
+    role, group = _get_role_arn(crawler), _get_log_group(crawler)
+    logs = get_client("logs", role, _SERVICE_PRINCIPAL)
+    stream = {"logGroupName": group, "logStreamName": crawler["Name"]}
+    _create_unless_exists(logs, logs.create_log_group, logGroupName=group)
+    if name := crawler.get("CrawlerSecurityConfiguration"):
+        glue = get_client("glue", role, _SERVICE_PRINCIPAL)
+        configuration = glue.get_security_configuration(Name=name)["SecurityConfiguration"]
+        encryption = configuration["EncryptionConfiguration"].get("CloudWatchEncryption", {})
+        if encryption.get("CloudWatchEncryptionMode") == "SSE-KMS":
+            logs.associate_kms_key(logGroupName=group, kmsKeyId=encryption["KmsKeyArn"])
+    _create_unless_exists(logs, logs.create_log_stream, **stream)
     now_ms = round(1000 * time.time())
     events = [{"timestamp": now_ms, "message": f"[{message_prefix}] {line}"} for line in lines]
     logs.put_log_events(**stream, logEvents=events)
+
+
+def _create_unless_exists(logs: Any, create: Callable[..., Any], **arguments: str) -> None:
+    with suppress(logs.exceptions.ResourceAlreadyExistsException):
+        create(**arguments)

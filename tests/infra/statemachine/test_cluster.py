@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from contract import layout
 from tests.infra.support import asl
 from tests.infra.support.example_run import GIB, RUN_ID, ExampleRun, validation_errors
+from tests.infra.support.template import template
 
 # The smallest useful nodes are m7g.xlarge instances. Memory is in GiB. For the share of YARN, see
-# "Hadoop daemon configuration settings" in the EMR Release Guide.
+# "Task configuration" in the EMR Release Guide: three quarters of the memory of these types.
 PRIMARY_MEMORY = 16
-WORKER_YARN_MEMORY = 12
+YARN_MEMORY = {"m7g.large": 6, "m7g.xlarge": 12, "m7g.2xlarge": 24}
+WORKER_YARN_MEMORY = YARN_MEMORY["m7g.xlarge"]
 WORKER_CORES = 4
 # The default of spark.yarn.am.memory, which applies in client mode, plus its overhead.
 APPLICATION_MASTER_MEMORY = 0.875
@@ -128,6 +131,37 @@ def test_both_jobs_run_at_once_on_a_single_worker(run: ExampleRun) -> None:
     executor = _gib(spark["spark.executor.memory"]) * OVERHEAD_FACTOR
     assert JOBS * (executor + APPLICATION_MASTER_MEMORY) <= WORKER_YARN_MEMORY
     assert JOBS * int(spark["spark.executor.cores"]) <= WORKER_CORES
+
+
+def test_default_worker_is_the_smallest_type_for_both_jobs(run: ExampleRun) -> None:
+    """The default quota of a new account is 5 vCPUs, so each vCPU counts."""
+    spark = _properties(run.arguments("CreateCluster"), "spark-defaults")
+    executor = _gib(spark["spark.executor.memory"]) * OVERHEAD_FACTOR
+    needed = JOBS * (executor + APPLICATION_MASTER_MEMORY)
+    sufficient = [name for name, memory in YARN_MEMORY.items() if memory >= needed]
+    assert template()["Parameters"]["WorkerInstanceType"]["Default"] == sufficient[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "is_allowed"),
+    [
+        ("emr-7.13.0", True),
+        ("emr-7.1.0", True),
+        ("emr-7.20.1", True),
+        ("emr-spark-8.0.0", True),
+        ("emr-7.0.0", False),
+        ("emr-7.01.0", False),
+        ("emr-6.15.0", False),
+        ("emr-8.0.0", False),
+        ("emr-spark-7.1.0", False),
+        ("emr-7.13", False),
+        ("7.13.0", False),
+    ],
+)
+def test_release_has_the_python_that_the_steps_name(label: str, is_allowed: bool) -> None:
+    """emr-7.0.0 and emr-6.x have no Python 3.11. The jobs are not tested on other releases."""
+    pattern = template()["Parameters"]["EmrRelease"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, label)) == is_allowed
 
 
 def test_jobs_share_the_capacity_of_yarn(run: ExampleRun) -> None:

@@ -28,7 +28,7 @@ SUBSTITUTIONS = {
     "StackName": "rental-kpi",
     "EmrRelease": "emr-7.13.0",
     "PrimaryInstanceType": "m7g.xlarge",
-    "WorkerInstanceType": "m7g.2xlarge",
+    "WorkerInstanceType": "m7g.xlarge",
     "MaxWorkers": "10",
     "SpotPercent": "60",
     "SubnetId": "subnet-0123456789abcdef0",

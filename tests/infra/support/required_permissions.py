@@ -170,8 +170,16 @@ _SERVICE_ROLE_PERMISSIONS: dict[str, dict[str, tuple[str, set[Permission]]]] = {
             _permissions("s3:ListBucket s3:GetBucketLocation", "DataBucket"),
         ),
         "UseDataKey": (
-            "reading files that are encrypted with the key of the stack",
-            _permissions("kms:Decrypt", "DataKey"),
+            "reading files and writing logs that are encrypted with the key of the stack",
+            _permissions(
+                "kms:Encrypt kms:Decrypt kms:ReEncryptFrom kms:ReEncryptTo kms:GenerateDataKey"
+                " kms:DescribeKey",
+                "DataKey",
+            ),
+        ),
+        "ReadSecurityConfiguration": (
+            "knowing the key of the log group",
+            _permissions("glue:GetSecurityConfiguration", "*"),
         ),
         "UpdateHistoryTables": (
             "creating and updating the history tables and their partitions",
@@ -183,10 +191,10 @@ _SERVICE_ROLE_PERMISSIONS: dict[str, dict[str, tuple[str, set[Permission]]]] = {
             ),
         ),
         "WriteCrawlerLogs": (
-            "writing to the log group that all crawlers of an account share",
+            "writing to the encrypted log group of the crawler",
             _permissions(
-                "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents",
-                "log-group:/aws-glue/crawlers:*",
+                "logs:CreateLogGroup logs:AssociateKmsKey logs:CreateLogStream logs:PutLogEvents",
+                "log-group:/aws-glue/crawlers-role/*-${AWS::StackName}-crawler-logs*",
             ),
         ),
     },

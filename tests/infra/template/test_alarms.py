@@ -18,6 +18,9 @@ from tests.infra.support.template import FUNCTION, PROJECT, resource, resources
 FUNCTIONS = sorted(resources(FUNCTION))
 QUEUES = sorted(resources("AWS::SQS::Queue"))
 ALARMS = resources("AWS::CloudWatch::Alarm")
+WATCHDOG_ALARM = "WatchdogNotInvokedAlarm"
+EVENT_ALARMS = sorted(ALARMS.keys() - {WATCHDOG_ALARM})
+"""The alarms that count events which should never occur."""
 DASHBOARD: dict[str, Any] = json.loads(resource("Dashboard")["DashboardBody"]["Fn::Sub"])
 WIDGETS = {widget["properties"]["title"]: widget for widget in DASHBOARD["widgets"]}
 
@@ -114,13 +117,14 @@ def test_alarms_cover_functions_queues_runs_and_subscribers() -> None:
         {("Errors", function) for function in FUNCTIONS}
         | {("ApproximateNumberOfMessagesVisible", queue) for queue in QUEUES}
         | {(f"Executions{status}", "Pipeline") for status in ("Failed", "TimedOut", "Aborted")}
-        | {("NoConfirmedSubscriber", "watchdog")}
+        | {("NoConfirmedSubscriber", "watchdog"), ("OrphanedClusters", "watchdog")}
+        | {("Invocations", "WatchdogFunction"), ("Throttles", "ReceiveUploadFunction")}
     )
 
 
-@pytest.mark.parametrize("alarm", ALARMS)
+@pytest.mark.parametrize("alarm", EVENT_ALARMS)
 def test_alarm_goes_off_at_the_first_occurrence(alarm: str) -> None:
-    """Each alarm counts events that should never occur, so missing data is the normal state."""
+    """Missing data is the normal state of these alarms."""
     properties = ALARMS[alarm]
     assert (properties["Threshold"], properties["EvaluationPeriods"]) == (1, 1)
     assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -130,7 +134,22 @@ def test_alarm_goes_off_at_the_first_occurrence(alarm: str) -> None:
     assert properties["Statistic"] == ("Sum" if counts_events else "Maximum")
 
 
-@pytest.mark.parametrize("alarm", ALARMS)
+def test_alarm_goes_off_if_watchdog_is_never_invoked() -> None:
+    """A function that is never invoked has no data, so missing data must count as a problem."""
+    properties = ALARMS[WATCHDOG_ALARM]
+    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (1, 1)
+    assert properties["ComparisonOperator"] == "LessThanThreshold"
+    assert properties["TreatMissingData"] == "breaching"
+    assert properties["Statistic"] == "Sum"
+    # One invocation can be late without an alarm.
+    minutes = re.fullmatch(
+        r"rate\((\d+) minutes\)", resource("WatchdogSchedule")["ScheduleExpression"]
+    )
+    assert minutes
+    assert properties["Period"] >= 2 * 60 * int(minutes[1])
+
+
+@pytest.mark.parametrize("alarm", EVENT_ALARMS)
 def test_period_of_alarm_avoids_flapping(alarm: str) -> None:
     """The watchdog emits metrics once per sweep, so its period must include several sweeps."""
     is_emitted_by_sweeps = ALARMS[alarm]["Namespace"] == NAMESPACE

@@ -60,6 +60,19 @@ def test_crawler_creates_no_partition_index() -> None:
     assert CONFIGURATION["CreatePartitionIndex"] is False
 
 
+def test_logs_of_the_crawler_are_encrypted() -> None:
+    configuration = resource("CrawlerSecurityConfiguration")
+    assert CRAWLER["CrawlerSecurityConfiguration"] == {"Ref": "CrawlerSecurityConfiguration"}
+    encryption = configuration["EncryptionConfiguration"]["CloudWatchEncryption"]
+    key = {"Fn::GetAtt": ["DataKey", "Arn"]}
+    assert encryption == {"CloudWatchEncryptionMode": "SSE-KMS", "KmsKeyArn": key}
+    group = resource("CrawlerLogGroup")
+    assert group["KmsKeyId"] == key
+    # The policy of the crawler's role matches this end of the name.
+    assert configuration["Name"] == {"Fn::Sub": "${AWS::StackName}-crawler-logs"}
+    assert group["LogGroupName"]["Fn::Sub"].endswith("-${CrawlerSecurityConfiguration}")
+
+
 def test_published_runs_table_has_all_counts_of_a_dataset() -> None:
     columns = {
         column["Name"]: column["Type"] for column in PUBLISHED_RUNS["StorageDescriptor"]["Columns"]

@@ -37,6 +37,7 @@ def test_template_has_the_parameters_of_the_design() -> None:
         "LogRetentionDays",
         "OutputRetentionDays",
         "LambdaRuntime",
+        "ReceiveUploadConcurrency",
     }
 
 
@@ -54,6 +55,18 @@ def test_every_parameter_has_a_group_and_a_label() -> None:
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(PARAMETERS)
     assert set(interface["ParameterLabels"]) == set(PARAMETERS)
+
+
+def test_receive_upload_reserves_concurrency_only_on_request() -> None:
+    """Accounts with the limit 10 of new accounts refuse every reservation."""
+    parameter = "ReceiveUploadConcurrency"
+    assert PARAMETERS[parameter]["Default"] == 0
+    condition, reserved, otherwise = resource("ReceiveUploadFunction")[
+        "ReservedConcurrentExecutions"
+    ]["Fn::If"]
+    assert (reserved, otherwise) == ({"Ref": parameter}, {"Ref": "AWS::NoValue"})
+    is_zero = {"Fn::Equals": [{"Ref": parameter}, 0]}
+    assert template()["Conditions"] == {condition: {"Fn::Not": [is_zero]}}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

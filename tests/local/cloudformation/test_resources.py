@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
 from local import deployment
 from local.cloud import Cloud
@@ -83,6 +84,41 @@ def test_update_replaces_changed_resources_only(cloudformation: Any, cloud: Clou
         StackName=STACK, WaiterConfig={"Delay": 1}
     )
     assert get_named_queries(cloud) == {}
+
+
+def test_glue_configuration_needs_key_for_encryption(cloud: Cloud) -> None:
+    encryption = {"CloudWatchEncryption": {"CloudWatchEncryptionMode": "SSE-KMS"}}
+    properties = {"Name": "no-key", "EncryptionConfiguration": encryption}
+    resource = {"Type": "AWS::Glue::SecurityConfiguration", "Properties": properties}
+    client = cloud.client("cloudformation")
+    body = json.dumps({"Resources": {"Security": resource}})
+    client.create_stack(StackName="no-key", TemplateBody=body)
+    with pytest.raises(WaiterError):
+        client.get_waiter("stack_create_complete").wait(
+            StackName="no-key", WaiterConfig={"Delay": 1}
+        )
+    [reason] = deployment.get_failure_reasons(cloud, "no-key")
+    assert reason == "Security: KmsKeyArn is required for SSE-KMS."
+
+
+def test_glue_configuration_of_stack_is_deleted_with_it(cloud: Cloud) -> None:
+    properties = {"Name": "glue-security", "EncryptionConfiguration": {}}
+    resource = {"Type": "AWS::Glue::SecurityConfiguration", "Properties": properties}
+    client, glue = cloud.client("cloudformation"), cloud.client("glue")
+    client.create_stack(
+        StackName="glue-security", TemplateBody=json.dumps({"Resources": {"Security": resource}})
+    )
+    client.get_waiter("stack_create_complete").wait(
+        StackName="glue-security", WaiterConfig={"Delay": 1}
+    )
+    configuration = glue.get_security_configuration(Name="glue-security")["SecurityConfiguration"]
+    assert configuration["Name"] == "glue-security"
+    client.delete_stack(StackName="glue-security")
+    client.get_waiter("stack_delete_complete").wait(
+        StackName="glue-security", WaiterConfig={"Delay": 1}
+    )
+    with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_security_configuration(Name="glue-security")
 
 
 def test_named_queries_of_template_exist_in_athena(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from botocore.exceptions import ClientError
@@ -165,6 +166,7 @@ def test_start_and_stop_depend_on_state(lake: Lake) -> None:
         ("ListBucket", "s3:ListBucket"),
         ("UpdateHistoryTables", "glue:GetDatabase"),
         ("WriteCrawlerLogs", "logs:CreateLogGroup"),
+        ("ReadSecurityConfiguration", "glue:GetSecurityConfiguration"),
     ],
 )
 def test_missing_permission_of_role_fails_crawl(lake: Lake, sid: str, action: str) -> None:
@@ -173,6 +175,28 @@ def test_missing_permission_of_role_fails_crawl(lake: Lake, sid: str, action: st
         crawl = lake.crawl()
     assert crawl["Status"] == "FAILED"
     assert action in crawl["ErrorMessage"]
+
+
+def test_crawler_needs_permission_to_set_the_key_of_its_log_group(lake: Lake) -> None:
+    with lake.without_action("CrawlerRole", "logs:AssociateKmsKey"):
+        crawl = lake.crawl()
+    assert crawl["Status"] == "FAILED"
+    assert "logs:AssociateKmsKey" in crawl["ErrorMessage"]
+
+
+def test_crawler_writes_to_the_encrypted_log_group_of_the_template(lake: Lake) -> None:
+    """A log group with another name would be created without encryption and retention."""
+    logs = lake.client("logs")
+    name = lake.get_physical_id("CrawlerLogGroup")
+    [group] = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    crawl = lake.crawl()
+    assert crawl["LogGroup"] == name
+    assert "Crawl ended with status SUCCEEDED" in read_log(lake, crawl)
+    assert group["kmsKeyId"]
+    assert group["retentionInDays"] == 90
+    assert logs.describe_log_groups(logGroupNamePrefix="/aws-glue/crawlers")["logGroups"] == [
+        {**group, "storedBytes": ANY}
+    ]
 
 
 def test_permission_for_crawler_covers_only_that_crawler(lake: Lake) -> None:

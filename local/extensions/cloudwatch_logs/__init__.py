@@ -1,0 +1,1 @@
+"""The API calls of CloudWatch Logs that MiniStack lacks."""
