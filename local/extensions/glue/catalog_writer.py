@@ -141,7 +141,7 @@ class CatalogWriter:
             "Owner": "owner",
             "TableType": "EXTERNAL_TABLE",
             "Parameters": {
-                "classification": "parquet",
+                "classification": table.classification,
                 "compressionType": "none",
                 "typeOfData": "file",
                 "CrawlerSchemaDeserializerVersion": "1.0",

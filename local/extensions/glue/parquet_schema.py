@@ -37,8 +37,10 @@ def read_parquet_schema(s3: Any, file: S3File) -> Columns:
         NotParquetError: The file is not a readable Parquet file.
         ClientError: S3 returned an error.
     """
+    if file.size < _MIN_FILE_BYTES:
+        raise NotParquetError(f"{file.uri} is not a Parquet file")
     tail = _read_tail(s3, file, _FIRST_READ_BYTES)
-    if file.size < _MIN_FILE_BYTES or tail[-len(_MAGIC) :] != _MAGIC:
+    if tail[-len(_MAGIC) :] != _MAGIC:
         raise NotParquetError(f"{file.uri} is not a Parquet file")
     (footer_length,) = struct.unpack("<I", tail[-_TAIL_BYTES : -len(_MAGIC)])
     needed = footer_length + _TAIL_BYTES

@@ -1,4 +1,4 @@
-"""List the files below a location in S3, without those that readers ignore."""
+"""List the objects below a location in S3: all of them, or without those that readers ignore."""
 
 from __future__ import annotations
 
@@ -52,10 +52,24 @@ def list_files(s3: Any, location: str) -> Iterator[S3File]:
     Raises:
         ClientError: S3 returned an error.
     """
+    _, prefix = split_location(location)
+    for file in list_objects(s3, location):
+        names = file.key.removeprefix(prefix).split("/")
+        if file.size and not any(name.startswith(("_", ".")) for name in names):
+            yield file
+
+
+def list_objects(s3: Any, location: str) -> Iterator[S3File]:
+    """Yield all objects below a location, in the order of their keys.
+
+    Args:
+        s3: An S3 client that may list the bucket.
+        location: The `s3://` location.
+
+    Raises:
+        ClientError: S3 returned an error.
+    """
     bucket, prefix = split_location(location)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
-            names = entry["Key"].removeprefix(prefix).split("/")
-            is_hidden = any(name.startswith(("_", ".")) for name in names)
-            if entry["Size"] and not is_hidden:
-                yield S3File(bucket, entry["Key"], entry["Size"])
+            yield S3File(bucket, entry["Key"], entry["Size"])

@@ -78,16 +78,70 @@ def test_crawl_adds_new_partitions(lake: Lake) -> None:
     assert "created partitions: 1," in read_log(lake, second)
 
 
-def test_hidden_files_and_files_that_are_not_parquet_are_skipped(lake: Lake) -> None:
+SPARK_FILES = (
+    "run_id=r1/_SUCCESS",
+    "run_id=r1_$folder$",
+    "run_id=r1/_temporary/0/task/part-0.parquet",
+    "run_id=r1/__magic_job-1/tasks/part-0.parquet.pending",
+    "_SUCCESS",
+    "_temporary/0/part-0.parquet",
+    "__magic/part-0.parquet",
+)
+"""What Spark and its committers write beside the data, relative to the folder of a table."""
+
+
+def put_spark_file(lake: Lake, name: str) -> None:
+    """Write an object as S3A and its committers do: `_$folder$` is empty, `_SUCCESS` is JSON."""
+    content = b"" if name.endswith("$folder$") else b'{"committer": "magic"}'
+    lake.put(f"output/users/{name}", content)
+
+
+def get_table_names(lake: Lake) -> set[str]:
+    tables = lake.client("glue").get_tables(DatabaseName=DATABASE)["TableList"]
+    return {table["Name"] for table in tables} - {"published_runs"}
+
+
+def test_crawl_leaves_out_what_spark_writes_beside_the_data(lake: Lake) -> None:
     lake.put_rows("users", "r1")
-    for name in ("_SUCCESS", ".part.crc", "_temporary/0/part.parquet"):
-        lake.put(f"output/users/run_id=r1/{name}", b"not Parquet")
-    lake.put("output/users/run_id=r2/notes.txt", b"not Parquet either")
+    for name in SPARK_FILES:
+        put_spark_file(lake, name)
     crawl = lake.crawl()
     assert crawl["Status"] == "SUCCEEDED"
+    assert get_table_names(lake) == {"history_users"}
     assert list(get_partition_locations(lake, "history_users")) == ["r1"]
+    assert "WARN" not in read_log(lake, crawl)
+
+
+@pytest.mark.parametrize("name", SPARK_FILES)
+def test_without_exclusions_a_file_in_another_format_splits_the_table(
+    lake: Lake, name: str
+) -> None:
+    """As with Glue: the files of one table must have the same format."""
+    lake.put_rows("users", "r1")
+    put_spark_file(lake, name)
+    with lake.without_exclusions():
+        crawl = lake.crawl()
+    assert "different schemas or formats" in read_log(lake, crawl)
+    tables = get_table_names(lake)
+    assert "history_users" not in tables
+    assert len(tables) == 2
+
+
+def test_file_in_another_format_that_is_not_excluded_becomes_a_table(lake: Lake) -> None:
+    lake.put_rows("users", "r1")
+    lake.put("output/users/run_id=r2/notes.txt", b"not Parquet")
+    crawl = lake.crawl()
+    assert crawl["Status"] == "SUCCEEDED"
+    assert get_table_names(lake) == {"history_run_id_r1", "history_notes_txt"}
+    assert lake.get_table("history_notes_txt")["Parameters"]["classification"] == "UNKNOWN"
     assert "run_id=r2/notes.txt is not a Parquet file" in read_log(lake, crawl)
-    assert "_SUCCESS" not in read_log(lake, crawl)
+
+
+def test_folder_marker_of_the_console_is_no_file(lake: Lake) -> None:
+    lake.put_rows("users", "r1")
+    lake.put("output/users/", b"")
+    lake.crawl()
+    assert get_table_names(lake) == {"history_users"}
 
 
 def test_new_column_is_merged_and_inherited_by_partitions(lake: Lake) -> None:
@@ -132,12 +186,7 @@ def test_folders_with_different_schemas_become_separate_tables(lake: Lake) -> No
     lake.put("output/users/run_id=r1/a.parquet", build_parquet({"a": "bigint", "b": "string"}))
     lake.put("output/users/run_id=r2/a.parquet", build_parquet({"c": "bigint", "d": "string"}))
     crawl = lake.crawl()
-    tables = lake.client("glue").get_tables(DatabaseName=DATABASE)["TableList"]
-    assert {table["Name"] for table in tables} == {
-        "published_runs",
-        "history_run_id_r1",
-        "history_run_id_r2",
-    }
+    assert get_table_names(lake) == {"history_run_id_r1", "history_run_id_r2"}
     assert "have different schemas" in read_log(lake, crawl)
 
 
