@@ -32,6 +32,7 @@ from local.extensions.patching.caller import Caller
 from local.extensions.s3.files import split_location
 
 _SYSTEM_ERROR = 1
+_DEFAULT_DATABASE = "default"
 # DuckDB's error class, a phrase in its message, and Athena's name. The first match counts.
 _ERROR_NAMES: tuple[tuple[type[duckdb.Error], str, str], ...] = (
     (duckdb.InvalidInputException, "Division by zero", "DIVISION_BY_ZERO"),
@@ -109,9 +110,7 @@ class QueryRunner:
         glue = self.caller.client("glue")
         s3 = self.caller.client("s3")
         tables = TableResolver(glue, s3, self._database, folder, self.max_bytes)
-        # Athena reads this database before each statement, even if the statement names another one.
-        with translate_glue_errors(), suppress(glue.exceptions.EntityNotFoundException):
-            glue.get_database(Name="default")
+        _use_default_database(glue)
         statement = bind_parameters(self.statement, self.parameters)
         self._database.execute("SET TimeZone = 'UTC'")
         # In Athena, the quotient of two integers is an integer.
@@ -182,3 +181,19 @@ class QueryRunner:
             if isinstance(error, error_class) and phrase in message:
                 return QueryError(name, description)
         return QueryError("GENERIC_INTERNAL_ERROR", description, _SYSTEM_ERROR)
+
+
+def _use_default_database(glue: Any) -> None:
+    """Read the database `default`, and create it if the account does not have it.
+
+    Athena requires the permission for these calls from the caller of every query ("Configure access
+    to databases and tables in the AWS Glue Data Catalog" in the Amazon Athena User Guide).
+    """
+    with translate_glue_errors():
+        glue.get_databases()
+        try:
+            glue.get_database(Name=_DEFAULT_DATABASE)
+        except glue.exceptions.EntityNotFoundException:
+            # Another query may create it at the same time.
+            with suppress(glue.exceptions.AlreadyExistsException):
+                glue.create_database(DatabaseInput={"Name": _DEFAULT_DATABASE})

@@ -105,6 +105,9 @@ def _get_glue_resource(action: str, request: dict[str, Any]) -> str | None:
     """Return the most specific resource of a Glue call, or `None` to keep MiniStack's choice."""
     if "Crawler" in action:
         return f"crawler/{request.get('Name') or request.get('CrawlerName') or '*'}"
+    if action == "GetDatabases":
+        # Athena's guide grants this action on the database `default` and the catalog.
+        return "database/default"
     if action in _DATABASE_ACTIONS:
         name = request.get("Name") or request.get("DatabaseInput", {}).get("Name")
         return f"database/{name}"

@@ -30,11 +30,14 @@ _ACTIONS_WITH_OTHER_NAMES = {
 }
 _READS_S3 = {"s3:GetObject", "s3:HeadObject", "s3:Copy"}
 
-# What Athena does with the permissions of the principal that starts a query ("Access to databases
-# and tables", "Access to Amazon S3"): it reads the catalog and the data, creates views, and writes
-# the result with a multipart upload.
+# What Athena does with the permissions of the principal that starts a query ("Configure access to
+# databases and tables in the AWS Glue Data Catalog", "Access to Amazon S3"): it reads the catalog
+# and the data, creates views and the default database, and writes the result with a multipart
+# upload.
 _QUERY_ACTIONS = {
     "glue:GetDatabase",
+    "glue:GetDatabases",
+    "glue:CreateDatabase",
     "glue:GetTable",
     "glue:GetTables",
     "glue:GetPartition",

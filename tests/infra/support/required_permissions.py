@@ -69,8 +69,8 @@ _RESOURCES_BY_ROLE = {
     "ReceiveUploadRole": {"s3": {"raw/*"}},
     "PinInputsRole": {
         "s3": {"batches/*"},
-        "s3:GetObject": {"raw/*", "batches/*"},
-        "s3:GetObjectVersion": {"raw/*"},
+        "s3:GetObject": {"raw/*", "verification/*", "batches/*"},
+        "s3:GetObjectVersion": {"raw/*", "verification/*"},
     },
     "CheckRunRole": {"s3": {"runs/*"}},
     "PublishResultsRole": {
@@ -80,8 +80,10 @@ _RESOURCES_BY_ROLE = {
             *("output/*", "kpi_output/*", "runs/*"),
             *("athena_results/*", "reports/*", "published_runs/*"),
         },
-        # Athena reads the default database before each statement, even if that names another one.
+        # Athena uses the default database in each query, even in one that names another database.
         "glue:GetDatabase": {*_RESOURCES["glue"], "database/default"},
+        "glue:GetDatabases": {"catalog", "database/default"},
+        "glue:CreateDatabase": {"catalog", "database/default"},
     },
     "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
     "WatchdogRole": {"s3": {"published_runs/*"}},

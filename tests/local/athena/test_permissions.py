@@ -34,7 +34,7 @@ def test_role_of_publish_results_may_run_all_queries(lake: Lake) -> None:
     ("sid", "message"),
     [
         ("ReadCatalogAndUpdateViews", "not authorized to perform: glue:GetDatabase"),
-        ("ReadDefaultDatabase", "not authorized to perform: glue:GetDatabase"),
+        ("UseDefaultDatabase", "not authorized to perform: glue:GetDatabases"),
         ("ReadQueriedData", "Permission denied on S3 path: s3://"),
         ("ReadAndWriteQueryResults", "Access denied when writing output to url: s3://"),
     ],
@@ -43,6 +43,26 @@ def test_query_fails_without_permission(lake: Lake, sid: str, message: str) -> N
     policy = remove_statement(lake.get_policy("PublishResultsRole"), sid)
     athena = lake.assume_role_with_policy(policy)("athena")
     assert message in lake.get_failure_reason("SELECT * FROM rentals", athena=athena)
+
+
+@pytest.mark.parametrize("action", ["glue:GetDatabase", "glue:GetDatabases", "glue:CreateDatabase"])
+def test_query_requires_permission_for_the_default_database(lake: Lake, action: str) -> None:
+    """In an account without the database, Athena creates it with the permissions of the caller."""
+    policy = json.loads(json.dumps(lake.get_policy("PublishResultsRole")))
+    [statement] = [s for s in policy["Statement"] if s["Sid"] == "UseDefaultDatabase"]
+    statement["Action"].remove(action)
+    athena = lake.assume_role_with_policy(policy)("athena")
+    lake.delete_default_database()
+    reason = lake.get_failure_reason("SELECT * FROM rentals", athena=athena)
+    assert reason.startswith("Insufficient permissions to execute the query.")
+    assert f"not authorized to perform: {action} " in reason
+
+
+def test_query_creates_the_default_database_once(lake: Lake) -> None:
+    lake.delete_default_database()
+    for _ in range(2):
+        assert lake.query("SELECT 1")[1:] == [("1",)]
+    assert lake.client("glue").get_database(Name="default")["Database"]["Name"] == "default"
 
 
 @pytest.mark.parametrize(

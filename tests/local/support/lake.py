@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -127,6 +127,12 @@ class Lake:
         for entry in s3.list_objects_v2(Bucket=self.bucket).get("Contents", []):
             s3.delete_object(Bucket=self.bucket, Key=entry["Key"])
 
+    def delete_default_database(self) -> None:
+        """Delete the database `default`, which a new account does not have."""
+        glue = self.client("glue")
+        with suppress(glue.exceptions.EntityNotFoundException):
+            glue.delete_database(Name="default")
+
     def query(self, sql: str, *parameters: str, athena: Any = None) -> list[tuple[str | None, ...]]:
         """Run a query that must succeed, and return its rows as text. The first is the header."""
         athena = athena or self.client("athena")
@@ -209,6 +215,18 @@ class Lake:
             yield
 
     @contextmanager
+    def without_exclusions(self) -> Iterator[None]:
+        """Remove the exclude patterns of the crawler during the block."""
+        glue = self.client("glue")
+        targets = glue.get_crawler(Name=self.crawler)["Crawler"]["Targets"]
+        paths = [{"Path": target["Path"]} for target in targets["S3Targets"]]
+        glue.update_crawler(Name=self.crawler, Targets={"S3Targets": paths})
+        try:
+            yield
+        finally:
+            glue.update_crawler(Name=self.crawler, Targets=targets)
+
+    @contextmanager
     def _changed_policy(self, role: str, policy: dict[str, Any]) -> Iterator[None]:
         iam, name, original = self.client("iam"), self.get_physical_id(role), self.get_policy(role)
         (policy_name,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -252,6 +270,7 @@ def deploy_lake(cloud: Cloud) -> Lake:
     partial = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Parameters": complete["Parameters"],
+        "Mappings": complete["Mappings"],
         "Resources": {name: complete["Resources"][name] for name in _RESOURCES},
     }
     cloudformation = cloud.client("cloudformation")
