@@ -25,7 +25,8 @@ from local.mailbox import read_emails
 from pipeline.aws.clients import error_code
 from pipeline.aws.executions import build_execution_arn
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import Batch, BatchLedger
+from pipeline.ledger.batch_item import Batch
+from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.ledger.table import LedgerTable
 
 _START_TIMEOUT = 60.0  # seconds; includes the cold start of the function

@@ -14,13 +14,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import parse_upload_key
 from handlers.email_sender import create_email_sender
+from handlers.intake import create_intake
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReceiveUploadSettings, load_settings
 from pipeline.aws.clients import AwsClients
 from pipeline.intake.receiver import UploadReceiver
-from pipeline.intake.run_starter import RunStarter
 from pipeline.intake.uploads import Upload
-from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.ledger.batch import order_of_event
 from pipeline.ledger.table import LedgerTable
 
 aws = AwsClients()
@@ -56,17 +56,13 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         key=key,
         size=created["size"],
         version_id=created.get("version-id"),
-        sequencer=created.sequencer,
+        order=order_of_event(created.sequencer),
         event_time=event.time,
     )
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
-    batches = BatchLedger(ledger)
-    receiver = UploadReceiver(
-        aws.s3,
-        batches,
-        RunStarter(aws.stepfunctions, settings.state_machine_arn, batches),
-        create_email_sender(aws, settings, ledger, context),
-    )
+    email_sender = create_email_sender(aws, settings, ledger, context)
+    intake = create_intake(aws, settings, ledger, email_sender, settings.start_function)
+    receiver = UploadReceiver(intake.recorder, intake.claimer, intake.run_starter, email_sender)
     receipt = receiver.receive(upload)
     logger.info("Upload processed", extra={"outcome": receipt.outcome})
     for run_id in receipt.runs:

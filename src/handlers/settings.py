@@ -49,11 +49,20 @@ class EmailSettings:
 
 
 @dataclass(frozen=True)
-class ReceiveUploadSettings(EmailSettings):
-    """Settings of `receive_upload`."""
+class IntakeSettings(EmailSettings):
+    """Settings of the functions that claim batches and start runs."""
 
     bucket: str = _setting(_check_text)
     state_machine_arn: str = _setting(_check_text)
+    max_concurrent_runs: int = _setting(_check_positive)
+    max_upload_spread_hours: float = _setting(_check_positive)
+
+
+@dataclass(frozen=True)
+class ReceiveUploadSettings(IntakeSettings):
+    """Settings of `receive_upload`."""
+
+    start_function: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
@@ -89,11 +98,9 @@ class ReportFailureSettings(EmailSettings):
 
 
 @dataclass(frozen=True)
-class WatchdogSettings(EmailSettings):
+class WatchdogSettings(IntakeSettings):
     """Settings of `watchdog`."""
 
-    bucket: str = _setting(_check_text)
-    state_machine_arn: str = _setting(_check_text)
     stack: str = _setting(_check_text)
     incomplete_batch_hours: float = _setting(_check_positive)
 

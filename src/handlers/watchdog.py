@@ -1,4 +1,4 @@
-"""Sweep on a schedule, and whenever an execution ends without success."""
+"""Sweep on a schedule and after failures, and continue with the runs and batches that wait."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from contract.layout import is_batch_prefix
 from handlers.email_sender import create_email_sender
+from handlers.intake import create_intake
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import WatchdogSettings, load_settings
 from pipeline.aws.clients import AwsClients
 from pipeline.aws.executions import Execution, parse_execution
+from pipeline.errors import InvalidEventError
+from pipeline.intake.upload_emails import START_BATCH
 from pipeline.ledger.table import LedgerTable
-from pipeline.recovery.watchdog import PipelineContext, SweepResult, Watchdog
+from pipeline.recovery.sweep_result import SweepResult
+from pipeline.recovery.watchdog import PipelineContext, Watchdog
 
 aws = AwsClients()
 logger, metrics = create_observers("watchdog")
+
+FIND_LOST_UPLOADS = "Find Lost Uploads"
+"""The detail type of the event that the template's hourly rule sends."""
 
 
 class ExecutionStatusChange(EventBridgeEvent):
@@ -44,19 +52,43 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
     """Run one sweep.
 
     Args:
-        event: A scheduled event, or the status change of an execution.
+        event: A scheduled event, the status change of an execution, or a request to start a held
+            batch.
         context: The context of the invocation.
 
     Returns:
-        What the sweep found and did.
+        What the sweep found and did, or the outcome of the request.
 
     Raises:
         SweepError: A part of the sweep failed. All other parts were completed.
+        InvalidEventError: The request does not name a batch.
     """
     settings = load_settings(WatchdogSettings)
+    if event.detail_type == START_BATCH:
+        return _start_batch(event, _create_watchdog(settings, context))
     ended = _ended_execution(event, settings.state_machine_arn)
     if ended:
         logger.append_keys(run_id=ended.run_id, batch=ended.input.get("batch"))
+    watchdog = _create_watchdog(settings, context)
+    if event.detail_type == FIND_LOST_UPLOADS:
+        result = watchdog.recover_lost_uploads()
+    elif ended and ended.status == "SUCCEEDED":
+        result = watchdog.continue_after(ended)
+    else:
+        result = watchdog.sweep(ended)
+    _log(result)
+    _add_metrics(result)
+    result.raise_on_problems()
+    return {
+        "terminated_clusters": sorted(result.terminated_clusters),
+        "ended_runs": result.ended_runs,
+        "started_runs": result.started_runs,
+        "incomplete_batches": result.incomplete_batches,
+        "has_subscriber": result.has_subscriber,
+    }
+
+
+def _create_watchdog(settings: WatchdogSettings, context: LambdaContext) -> Watchdog:
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
     pipeline = PipelineContext(
         stack=settings.stack,
@@ -68,17 +100,20 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
         incomplete_batch_hours=settings.incomplete_batch_hours,
     )
     email_sender = create_email_sender(aws, settings, ledger, context)
-    result = Watchdog(aws, pipeline, email_sender).sweep(ended)
-    _log(result)
-    _add_metrics(result)
-    result.raise_on_problems()
-    return {
-        "terminated_clusters": sorted(result.terminated_clusters),
-        "ended_runs": result.ended_runs,
-        "started_runs": result.started_runs,
-        "incomplete_batches": result.incomplete_batches,
-        "has_subscriber": result.has_subscriber,
-    }
+    intake = create_intake(aws, settings, ledger, email_sender, context.function_name)
+    return Watchdog(aws, pipeline, intake, email_sender)
+
+
+def _start_batch(event: EventBridgeEvent, watchdog: Watchdog) -> dict[str, Any]:
+    prefix = event.detail.get("batch", "")
+    if not is_batch_prefix(prefix):
+        raise InvalidEventError(
+            f"{prefix!r} is not a batch prefix: use raw/ or raw/<batch name>/, with the slash"
+        )
+    logger.append_keys(batch=prefix)
+    outcome = watchdog.start_batch(prefix)
+    logger.info("Handled a request to start a batch", extra={"outcome": outcome})
+    return {"batch": prefix, "outcome": outcome}
 
 
 def _ended_execution(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
@@ -100,9 +135,11 @@ def _log(result: SweepResult) -> None:
             extra={"run_id": run_id},
         )
     for run_id in result.started_runs:
-        logger.warning("Started a claimed run that had not been started", extra={"run_id": run_id})
+        logger.info("Started a claimed run", extra={"run_id": run_id})
     for batch in result.incomplete_batches:
         logger.info("Reported an incomplete batch", extra={"batch": batch})
+    if result.summarized_hour:
+        logger.info("Sent the summary of an hour", extra={"hour": result.summarized_hour})
     if result.is_newly_without_subscriber:
         logger.error(
             "The topic has no confirmed subscription, so nobody receives the emails: confirm the"

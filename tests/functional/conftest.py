@@ -98,6 +98,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv(name, value)
     # moto intercepts the calls of every client, so the tests can share them.
     monkeypatch.setattr(boto3, "client", _create_client)
+    # Emails within the budget are sent a moment apart.
+    monkeypatch.setattr("pipeline.notifications.emails.sleep", lambda seconds: None)
     with mock_aws():
         yield _create_stack(monkeypatch)
 
@@ -118,7 +120,17 @@ def _create_stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     boto3.client("dynamodb").create_table(
         TableName=TABLE,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "open", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "open-items",
+                "KeySchema": [{"AttributeName": "open", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     sns = boto3.client("sns")
@@ -143,6 +155,9 @@ def _create_stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         "WORKGROUP": "rental-kpi",
         "MAX_REJECTED_PERCENT": "5",
         "INCOMPLETE_BATCH_HOURS": "24",
+        "MAX_CONCURRENT_RUNS": "4",
+        "MAX_UPLOAD_SPREAD_HOURS": "24",
+        "START_FUNCTION": f"{STACK}-watchdog",
     }.items():
         monkeypatch.setenv(name, value)
     return Cloud(BUCKET, TABLE, topic, machine)

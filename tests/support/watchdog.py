@@ -29,5 +29,11 @@ def get_run_item(cloud: Cloud, run_id: str) -> dict[str, Any]:
 def put_run_item(cloud: Cloud, run_id: str, status: str = "RUNNING") -> None:
     """Record a run as the state machine does."""
     boto3.resource("dynamodb").Table(cloud.table).put_item(
-        Item={"id": f"run/{run_id}", "status": status, "batch": BATCH, "claimed_at": LONG_AGO}
+        Item={
+            "id": f"run/{run_id}",
+            "status": status,
+            "batch": BATCH,
+            "claimed_at": LONG_AGO,
+            **({"open": "run"} if status == "RUNNING" else {}),
+        }
     )

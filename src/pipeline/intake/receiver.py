@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from contract.layout import RAW_PREFIX, UploadLocation, parse_upload_key
-from pipeline.clock import utc_now
-from pipeline.errors import UnreadableUploadError
+from contract.layout import RAW_PREFIX, parse_upload_key
 from pipeline.intake import upload_emails
+from pipeline.intake.claiming import BatchClaimer
+from pipeline.intake.file_recorder import FileOutcome, FileRecorder
 from pipeline.intake.run_starter import RunStarter
-from pipeline.intake.uploads import FileHead, Upload, check_upload, read_head
-from pipeline.ledger.batch import BatchFile
-from pipeline.ledger.batch_ledger import Batch, BatchLedger
-from pipeline.ledger.keys import (
-    rejected_upload_notification,
-    unknown_name_notification,
-    unreadable_upload_notification,
-)
+from pipeline.intake.uploads import Upload
+from pipeline.ledger.keys import unknown_name_notification
+from pipeline.notifications.email_budget import SummaryEntry
 from pipeline.notifications.emails import EmailSender
 
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
-_HOUR_LENGTH = len("2026-11-24T08")
-
-UploadOutcome = Literal[
-    "Ignored", "UnknownName", "Deleted", "Unreadable", "Rejected", "Outdated", "Recorded"
-]
+UploadOutcome = Literal["Ignored", "UnknownName"] | FileOutcome
 """What happened to an upload. The name of its metric is `Uploads<outcome>`."""
 
 
@@ -38,7 +26,7 @@ class UploadReceipt:
     Attributes:
         outcome: What happened to the upload.
         batch: The batch prefix. None if the key is not that of a batch's file.
-        runs: IDs of the runs that the upload started.
+        runs: IDs of the runs that were started; they can belong to other batches that waited.
     """
 
     outcome: UploadOutcome
@@ -51,14 +39,14 @@ class UploadReceiver:
     """Processes uploads.
 
     Attributes:
-        s3: The S3 client.
-        ledger: The ledger of batches.
-        run_starter: Starts the runs of complete batches.
-        email_sender: Sends the emails about uploads.
+        recorder: Checks and records the files of batches.
+        claimer: Claims complete batches.
+        run_starter: Starts claimed runs.
+        email_sender: Sends the emails about files with unknown names.
     """
 
-    s3: S3Client
-    ledger: BatchLedger
+    recorder: FileRecorder
+    claimer: BatchClaimer
     run_starter: RunStarter
     email_sender: EmailSender
 
@@ -70,9 +58,10 @@ class UploadReceiver:
         location = parse_upload_key(upload.key)
         if location is None:
             return self._receive_unknown_name(upload)
-        outcome = self._check_and_record(location, upload)
+        outcome = self.recorder.check_and_record(location, upload)
         # For every outcome, because an earlier attempt may have failed after it recorded the file.
-        runs = self.run_starter.start_ready_runs(location.batch_prefix)
+        self.claimer.claim_if_ready(location.batch_prefix)
+        runs = self.run_starter.start_waiting_runs(location.batch_prefix)
         return UploadReceipt(outcome, location.batch_prefix, tuple(runs))
 
     def _receive_unknown_name(self, upload: Upload) -> UploadReceipt:
@@ -80,44 +69,13 @@ class UploadReceiver:
         is_marker = upload.key.endswith("/") or upload.size == 0
         if is_marker or not upload.key.startswith(RAW_PREFIX):
             return UploadReceipt("Ignored")
-        # One email per folder and hour, because SNS suspends an email subscription that receives
-        # about ten messages in a second.
         folder = upload.key[: upload.key.find("/", len(RAW_PREFIX)) + 1] or RAW_PREFIX
-        notification = unknown_name_notification(folder, upload.event_time[:_HOUR_LENGTH])
         email = upload_emails.build_unknown_file_email(upload.key, folder)
-        self.email_sender.send_once(notification, email)
+        detail = "The file was not processed, because its name is not that of a batch file."
+        self.email_sender.send_within_budget(
+            unknown_name_notification(upload.key, upload.version_id or upload.order),
+            email,
+            [SummaryEntry(email.subject, detail, upload.event_time)],
+            cause=f"unknown {folder}",
+        )
         return UploadReceipt("UnknownName")
-
-    def _check_and_record(self, location: UploadLocation, upload: Upload) -> UploadOutcome:
-        try:
-            head = read_head(self.s3, upload)
-        except UnreadableUploadError as error:
-            version = upload.version_id or upload.sequencer
-            self.email_sender.send_once(
-                unreadable_upload_notification(upload.key, version),
-                upload_emails.build_unreadable_file_email(upload.key, str(error)),
-            )
-            return "Unreadable"
-        return self._record(location, upload, head) if head else "Deleted"
-
-    def _record(self, location: UploadLocation, upload: Upload, head: FileHead) -> UploadOutcome:
-        file, check = check_upload(location.dataset, upload, head)
-        if check.problems:
-            return self._reject(location.batch_prefix, file, check.message(upload.key))
-        is_new = self.ledger.record_valid(location.batch_prefix, file, utc_now())
-        return "Recorded" if is_new else "Outdated"
-
-    def _reject(self, prefix: str, file: BatchFile, problems: str) -> UploadOutcome:
-        """Record and report a rejected upload, unless a newer upload has replaced it."""
-        self.ledger.record_rejected(prefix, file, problems, utc_now())
-        batch = self.ledger.get_batch(prefix)
-        if not _is_newest_rejection(batch, file):
-            return "Outdated"
-        email = upload_emails.build_rejected_file_email(file, problems, batch)
-        self.email_sender.send_once(rejected_upload_notification(file.key, file.version_id), email)
-        return "Rejected"
-
-
-def _is_newest_rejection(batch: Batch, file: BatchFile) -> bool:
-    newest = batch.rejected.get(file.dataset)
-    return newest is not None and newest.version_id == file.version_id

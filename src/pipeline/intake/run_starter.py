@@ -1,4 +1,4 @@
-"""Start the runs of complete batches. Repeated and concurrent attempts are harmless."""
+"""Start claimed runs in the order of their claims, up to a maximum number of runs in progress."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.aws.clients import error_code
-from pipeline.clock import utc_now
-from pipeline.ledger.batch import Run, new_run
+from pipeline.aws.clients import error_code, is_temporary
+from pipeline.ledger.batch import Run
 from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.ledger.run_slots import RunSlots
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -18,52 +18,71 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunStarter:
-    """Claims complete batches and starts the executions of claimed runs.
+    """Starts the executions of claimed runs. Repeated and concurrent attempts are harmless.
 
     Attributes:
         stepfunctions: The Step Functions client.
         state_machine_arn: ARN of the state machine.
         ledger: The ledger of batches.
+        slots: The slots of the runs in progress.
     """
 
     stepfunctions: SFNClient
     state_machine_arn: str
     ledger: BatchLedger
+    slots: RunSlots
 
-    def start_ready_runs(self, prefix: str) -> list[str]:
-        """Claim a batch if it is complete, and start every claimed run of its prefix.
+    def start_waiting_runs(self, prefix: str | None = None) -> list[str]:
+        """Start the runs that were claimed first, as long as slots are free.
 
-        A claim fails if another function has already claimed the batch, or if a newer upload,
-        whose own event starts the run, has just arrived. If a run cannot be started, the others are
-        started before its error is raised.
+        If a run cannot be started, the next ones are started before its error is raised.
 
         Args:
-            prefix: The batch prefix.
+            prefix: A batch that was claimed just now. The index of open batches may not contain it
+                yet.
 
         Returns:
             The IDs of the started runs.
         """
-        batch = self.ledger.get_batch(prefix)
-        if batch.is_complete:
-            self.ledger.claim(new_run(prefix, batch.files, utc_now()), batch.files)
-            batch = self.ledger.get_batch(prefix)
-        errors: list[Exception] = []
-        for run in batch.claimed_runs:
+        claimed = self.ledger.get_batch(prefix).claimed_runs if prefix else ()
+        runs_with_slot = self.slots.list_runs()
+        if not self.slots.has_free_slot(runs_with_slot) and not any(
+            run.run_id in runs_with_slot for run in claimed
+        ):
+            return []  # Without a free slot, reading all waiting runs would be in vain.
+        started, errors = [], []
+        for run in self._list_waiting_runs(claimed):
+            if not self.slots.acquire(run.run_id):
+                break
             try:
                 self._start(run)
-                self.ledger.record_started(run)
+                started.append(run.run_id)
             except Exception as error:  # noqa: BLE001 - raised after the other runs are started
                 errors.append(error)
+                if is_temporary(error):
+                    break  # The others would fail, too.
         if errors:
             raise errors[0]
-        return [run.run_id for run in batch.claimed_runs]
+        return started
+
+    def _list_waiting_runs(self, claimed: tuple[Run, ...]) -> list[Run]:
+        runs = {run.run_id: run for run in claimed}
+        for batch in self.ledger.list_open_batches():
+            runs |= {run.run_id: run for run in batch.claimed_runs}
+        return sorted(runs.values(), key=lambda run: (run.claimed_at, run.run_id))
 
     def _start(self, run: Run) -> None:
-        """Start the execution of a run, unless it exists: its name is the run ID."""
+        """Start the execution of a run that has a slot, and record that it has started."""
         try:
+            # While the execution runs, this has no effect: its name is the run ID.
             self.stepfunctions.start_execution(
                 stateMachineArn=self.state_machine_arn, name=run.run_id, input=run.execution_input
             )
         except ClientError as error:
+            # If the execution exists, it has ended, so it needs no slot. If it could not be
+            # started, it must not block the runs behind it. Should it have started all the same,
+            # it takes a slot itself.
+            self.slots.release(run.run_id)
             if error_code(error) != "ExecutionAlreadyExists":
                 raise
+        self.ledger.record_started(run)

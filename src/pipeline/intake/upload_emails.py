@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from datetime import timedelta
+from typing import Any
+
 from contract.datasets import DATASETS
 from contract.layout import RAW_PREFIX
 from pipeline.ledger.batch import BatchFile
-from pipeline.ledger.batch_ledger import Batch
+from pipeline.ledger.batch_item import Batch
 from pipeline.notifications.emails import Email
 from pipeline.text import truncate
 
 _FILE_NAMES = ", ".join(dataset.file for dataset in DATASETS)
+
+START_BATCH = "Start Batch"
+"""The detail type of the event that starts a held batch."""
 
 
 def build_unknown_file_email(key: str, folder: str) -> Email:
@@ -25,8 +33,8 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
         " case-sensitive.\n\n"
         f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
-        f"You will not receive another email about unknown files uploaded to {folder} within the"
-        " same hour. Check the folder for other unknown files.\n",
+        f"If more unknown files are uploaded to {folder} within the same hour, one summary lists"
+        " them after the hour.\n",
     )
 
 
@@ -75,8 +83,37 @@ def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> E
         f"{problems}\n\n"
         "Correct the file and upload it again under the same name. It is checked immediately.\n"
         f"{kept_version}\n"
-        f"Batch {batch.prefix}:\n{format_file_states(batch)}\n",
+        f"Batch {batch.prefix}:\n{format_file_states(batch)}\n\n"
+        "If more versions of this file are rejected within the same hour, a summary reports the"
+        " newest one after the hour.\n",
     )
+
+
+def build_held_batch_email(batch: Batch, max_spread: timedelta, start_function: str) -> Email:
+    """Return the email about a complete batch whose uploads are too far apart.
+
+    Args:
+        batch: The batch.
+        max_spread: Maximum time between the first and the last upload of a batch.
+        start_function: Name of the function that starts a held batch.
+    """
+    event = json.dumps(build_start_event(batch.prefix))
+    hours = max_spread / timedelta(hours=1)
+    return Email(
+        f"Batch held: {batch.prefix}",
+        f"Batch {batch.prefix} is complete, but its files were uploaded more than {hours:g} hours"
+        " apart, so they may belong to different batches. No run has started.\n\n"
+        f"{format_file_states(batch)}\n\n"
+        "If a file is outdated, upload the right version. The run starts when all four files were"
+        f" uploaded within {hours:g} hours. If the files belong together, start the run:\n\n"
+        f"aws lambda invoke --function-name {shlex.quote(start_function)}"
+        f" --cli-binary-format raw-in-base64-out --payload {shlex.quote(event)} response.json\n",
+    )
+
+
+def build_start_event(prefix: str) -> dict[str, Any]:
+    """Return the event that makes the watchdog start a held batch."""
+    return {"detail-type": START_BATCH, "detail": {"batch": prefix}}
 
 
 def format_file_states(batch: Batch) -> str:

@@ -29,14 +29,14 @@ _KMS_ACTION_PREFIX = "kms:"
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload that an Object Created event announced.
+    """An upload that an Object Created event announced, or that S3 was found to have.
 
     Attributes:
         bucket: Name of the bucket.
         key: Key of the object.
         size: Size of the object in bytes.
-        version_id: Version of the object. None if the event contains none.
-        sequencer: The sequencer of the event.
+        version_id: Version of the object. None for the current version.
+        order: Position of the version among those of its key, as in `BatchFile.order`.
         event_time: Time of the event, ISO 8601. It is the same each time the event is delivered.
     """
 
@@ -44,7 +44,7 @@ class Upload:
     key: str
     size: int
     version_id: str | None
-    sequencer: str
+    order: str
     event_time: str
 
 
@@ -128,7 +128,7 @@ def check_upload(dataset: Dataset, upload: Upload, head: FileHead) -> tuple[Batc
         key=upload.key,
         version_id=head.version_id,
         size=head.size,
-        sequencer=upload.sequencer,
+        order=upload.order,
         uploaded_at=head.uploaded_at,
         warnings=check.warnings,
     )

@@ -48,17 +48,12 @@ class BatchFile(FileVersion):
     """One valid version of one file of a batch.
 
     Attributes:
-        sequencer: The sequencer of the S3 event.
+        order: A string that sorts the versions of one key by the time of their upload.
         uploaded_at: Time of the upload according to S3, ISO 8601.
     """
 
-    sequencer: str
+    order: str
     uploaded_at: str
-
-    @property
-    def order(self) -> str:
-        """A string that sorts the versions of one key by the time of their upload."""
-        return pad_sequencer(self.sequencer)
 
     @property
     def version(self) -> FileVersion:
@@ -68,9 +63,21 @@ class BatchFile(FileVersion):
         )
 
 
-def pad_sequencer(sequencer: str) -> str:
-    """Return a sequencer as a string that sorts by time."""
+def order_of_event(sequencer: str) -> str:
+    """Return the order of a version that an S3 event with this sequencer announced."""
     return sequencer.upper().ljust(_SEQUENCER_LENGTH, "0")
+
+
+def order_after(order: str) -> str:
+    """Return the order of a version that S3 holds, but whose event has not arrived.
+
+    Args:
+        order: The greatest order of the same key that is recorded. Empty if none is.
+
+    Returns:
+        A greater order, which is smaller than that of any event about a newer version.
+    """
+    return f"{order}0"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 EXPIRATION = "expiration"
@@ -58,7 +59,7 @@ def expiration_time(now: datetime, retention: timedelta) -> int:
 
 
 def run_published_notification(run_id: str) -> str:
-    """Return the notification key of a published or superseded run."""
+    """Return the notification key of a published, superseded, or verified run."""
     return f"published {run_id}"
 
 
@@ -97,11 +98,20 @@ def summary_notification(hour: str) -> str:
     return f"summary {hour}"
 
 
-def incomplete_batch_notification(prefix: str, waiting_since: str) -> str:
-    """Return the notification key of an incomplete batch.
+def held_batch_notification(run_id: str) -> str:
+    """Return the notification key of a held batch.
 
     Args:
-        prefix: The batch prefix.
-        waiting_since: Time of the first file since the last claim.
+        run_id: ID of the run that the files of the batch would have.
     """
-    return f"incomplete {prefix} {waiting_since}"
+    return f"held {run_id}"
+
+
+def incomplete_batches_notification(batches: Iterable[tuple[str, str | None]]) -> str:
+    """Return the notification key of incomplete batches.
+
+    Args:
+        batches: The prefix of each batch, and the time of its first file since the last claim.
+    """
+    names = (f"{prefix} {waiting_since}" for prefix, waiting_since in batches)
+    return f"incomplete {' '.join(names)}"

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from pipeline.aws.executions import Execution
 from pipeline.clock import parse_utc
-from pipeline.ledger.keys import EXPIRATION, RUN_PREFIX, expiration_time, run_key
+from pipeline.ledger.keys import EXPIRATION, OPEN, OPEN_RUN, RUN_PREFIX, expiration_time, run_key
 from pipeline.ledger.table import LedgerTable
 
 
@@ -46,13 +46,12 @@ class RunLedger:
 
     def list_running(self) -> Iterator[RecordedRun]:
         """Yield every run that is recorded as running."""
-        for item in self._table.scan(RUN_PREFIX):
-            if item.get("status") == "RUNNING":
-                yield RecordedRun(
-                    item["id"].removeprefix(RUN_PREFIX),
-                    item.get("batch", ""),
-                    item.get("started_at", ""),
-                )
+        for item in self._table.query_open(OPEN_RUN):
+            yield RecordedRun(
+                item["id"].removeprefix(RUN_PREFIX),
+                item.get("batch", ""),
+                item.get("started_at", ""),
+            )
 
     def record_failed(self, execution: Execution, reason: str, now: str) -> bool:
         """Record that a run failed, unless its end is already recorded.
@@ -72,13 +71,14 @@ class RunLedger:
             "SET #status = :failed, #error = :error, cause = :reason, ended_at = :now,"
             " execution_arn = :arn, #expiration = :expiration,"
             " #batch = if_not_exists(#batch, :batch),"
-            " claimed_at = if_not_exists(claimed_at, :claimed_at)",
+            " claimed_at = if_not_exists(claimed_at, :claimed_at) REMOVE #open",
             "attribute_not_exists(#status) OR #status = :running",
             names={
                 "#status": "status",
                 "#error": "error",
                 "#batch": "batch",
                 "#expiration": EXPIRATION,
+                "#open": OPEN,
             },
             values={
                 ":failed": "FAILED",
@@ -94,15 +94,20 @@ class RunLedger:
         )
 
     def record_published(self, run_id: str, status: str, now: str) -> bool:
-        """Record the status PUBLISHED or SUPERSEDED of a run that is recorded as running.
+        """Record the status of a run that has not failed and is recorded as running.
+
+        Args:
+            run_id: ID of the run.
+            status: PUBLISHED, SUPERSEDED, or VERIFIED.
+            now: The current time.
 
         Returns:
             Whether the item has changed.
         """
         return self._table.update(
             run_key(run_id),
-            "SET #status = :status, ended_at = :now",
+            "SET #status = :status, ended_at = :now REMOVE #open",
             "#status = :running",
-            names={"#status": "status"},
+            names={"#status": "status", "#open": OPEN},
             values={":status": status, ":running": "RUNNING", ":now": now},
         )

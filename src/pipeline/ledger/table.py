@@ -9,6 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from pipeline.aws.clients import error_code
+from pipeline.ledger.keys import OPEN, OPEN_ITEMS
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -72,16 +73,21 @@ class LedgerTable:
             raise
         return True
 
-    def scan(self, key_prefix: str) -> Iterator[dict[str, Any]]:
-        """Yield every item whose key starts with a prefix.
+    def query_open(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Yield every open item of a kind, from the index of open items.
 
-        The table is small: one item for each batch, and items of runs and notifications expire.
+        The index is updated shortly after the items, usually within a second (Amazon DynamoDB
+        Developer Guide, "Global secondary indexes", "Data synchronization").
+
+        Args:
+            kind: `OPEN_BATCH` or `OPEN_RUN`.
         """
-        pages = self.dynamodb.get_paginator("scan").paginate(
+        pages = self.dynamodb.get_paginator("query").paginate(
             TableName=self.name,
-            ConsistentRead=True,
-            FilterExpression="begins_with(id, :prefix)",
-            ExpressionAttributeValues={":prefix": {"S": key_prefix}},
+            IndexName=OPEN_ITEMS,
+            KeyConditionExpression="#open = :kind",
+            ExpressionAttributeNames={"#open": OPEN},
+            ExpressionAttributeValues={":kind": {"S": kind}},
         )
         for page in pages:
             yield from (_parse_item(item) for item in page["Items"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.layout import RAW_PREFIX
 from pipeline.aws.emr_clusters import Cluster
@@ -29,12 +29,14 @@ class RunContext:
         batch: Prefix of the batch. None if unknown.
         state_machine_arn: ARN of the state machine.
         bucket: Name of the data bucket.
+        is_test: Whether the run only verifies the deployment.
     """
 
     run_id: str
     batch: str | None
     state_machine_arn: str
     bucket: str
+    is_test: bool = field(default=False, kw_only=True)
 
     @property
     def execution_arn(self) -> str:
@@ -126,7 +128,8 @@ def _create_email(
         _describe_next_steps(run, is_data_error=is_data_error),
         f"Execution: {build_console_url(run.execution_arn)}",
     ]
-    return Email(subject, "\n\n".join(texts) + "\n")
+    email = Email(subject, "\n\n".join(texts) + "\n")
+    return email.mark_as_test() if run.is_test else email
 
 
 def _describe_failure(failure: Failure, details: FailureDetails) -> str:
@@ -174,6 +177,11 @@ def _describe_cluster(cluster: Cluster | None) -> str:
 
 
 def _describe_next_steps(run: RunContext, *, is_data_error: bool) -> str:
+    if run.is_test:
+        return (
+            "The run only verifies the deployment, so no batch is affected. To verify it again, run"
+            " ./run verify."
+        )
     command = (
         f"aws stepfunctions start-execution \\\n  --state-machine-arn {run.state_machine_arn} \\\n"
         f"  --name {next_run_name(run.run_id)} \\\n"

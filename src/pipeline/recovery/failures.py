@@ -15,7 +15,9 @@ _ERROR_MESSAGE = re.compile(r'"errorMessage"\s*:\s*"((?:[^"\\]|\\.)*)')
 # The Fail state of the state machine has the cause "<state>: <cause>".
 _STATE_AND_CAUSE = re.compile(r"(?P<state>\w+): (?P<cause>.*)", re.DOTALL)
 # RecordPublished fails with this cause after the run was published.
-_UNRECORDED_STATUS = re.compile(r"RecordPublished: The run is (?P<status>PUBLISHED|SUPERSEDED) ")
+_UNRECORDED_STATUS = re.compile(
+    r"RecordPublished: The run is (?P<status>PUBLISHED|SUPERSEDED|VERIFIED) "
+)
 
 _DESCRIPTIONS = {
     "States.Timeout": "The state timed out.",
@@ -86,12 +88,12 @@ def get_failure(execution: Execution) -> Failure:
 
 
 def get_published_status(execution: Execution) -> str | None:
-    """Return the status of the run if the execution has published it or kept it as history.
+    """Return the status of the run if the execution has completed its publication.
 
     An execution whose only failure was in recording the status has also published its run.
 
     Returns:
-        PUBLISHED or SUPERSEDED, or None if the run has no results yet or has failed.
+        PUBLISHED, SUPERSEDED, or VERIFIED, or None if the run has no results yet or has failed.
     """
     if execution.status == "SUCCEEDED":
         return str(execution.output.get("status", "PUBLISHED"))

@@ -2,87 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.aws.clients import AwsClients
 from pipeline.aws.emr_clusters import describe_cluster, list_active_clusters, terminate_cluster
 from pipeline.aws.executions import Execution, build_execution_arn, find_execution
 from pipeline.clock import parse_utc, utc_now
-from pipeline.errors import PipelineError
-from pipeline.intake.run_starter import RunStarter
-from pipeline.ledger.batch_ledger import Batch, BatchLedger
-from pipeline.ledger.keys import incomplete_batch_notification, run_failed_notification
+from pipeline.intake.batch_intake import BatchIntake
+from pipeline.intake.claiming import ClaimOutcome
+from pipeline.ledger.keys import run_failed_notification
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.table import LedgerTable
+from pipeline.notifications.email_budget import EmailBudget
 from pipeline.notifications.emails import EmailSender
 from pipeline.notifications.subscriptions import SubscriptionLedger, has_confirmed_subscription
+from pipeline.notifications.summary import send_due_summary
+from pipeline.recovery.batch_sweep import BatchSweep
 from pipeline.recovery.failure_details import FailureDetails
 from pipeline.recovery.failure_emails import RunContext, build_ended_run_email
 from pipeline.recovery.failures import get_failure, get_published_status
-from pipeline.recovery.incomplete_batches import build_incomplete_batch_email, is_overdue
+from pipeline.recovery.sweep_result import SweepResult
 
 _NOT_FOUND = "NOT_FOUND"
 # Step Functions is eventually consistent and may not return a new execution at once. An execution
 # that is not found counts as missing only after this time.
 _GRACE_PERIOD = timedelta(minutes=15)
-
-
-class SweepError(PipelineError):
-    """A part of the sweep failed. All other parts were completed."""
-
-
-@dataclass(frozen=True)
-class SweepProblem:
-    """A part of a sweep that failed.
-
-    Attributes:
-        subject: What the part was about, such as `cluster j-1`.
-        log_keys: The cluster, run, or batch, for the log.
-        error: The error.
-    """
-
-    subject: str
-    log_keys: Mapping[str, str]
-    error: Exception
-
-
-@dataclass
-class SweepResult:
-    """What a sweep found and did.
-
-    Attributes:
-        terminated_clusters: The run ID of each terminated cluster, by cluster ID. The run ID is
-            empty if the cluster has no run tag.
-        ended_runs: IDs of the runs whose end was recorded or reported.
-        started_runs: IDs of the runs that were started.
-        incomplete_batches: Prefixes of the batches that were reported as incomplete.
-        has_subscriber: Whether a subscription is confirmed. None if unknown.
-        is_newly_without_subscriber: Whether this sweep is the first without a confirmed
-            subscription.
-        problems: The parts that failed.
-    """
-
-    terminated_clusters: dict[str, str] = field(default_factory=dict)
-    ended_runs: list[str] = field(default_factory=list)
-    started_runs: list[str] = field(default_factory=list)
-    incomplete_batches: list[str] = field(default_factory=list)
-    has_subscriber: bool | None = None
-    is_newly_without_subscriber: bool = False
-    problems: list[SweepProblem] = field(default_factory=list)
-
-    def raise_on_problems(self) -> None:
-        """Raise an error that names every part that failed, if any did.
-
-        Raises:
-            SweepError: A part of the sweep failed.
-        """
-        if self.problems:
-            raise SweepError(
-                "; ".join(f"{part.subject}: {type(part.error).__name__}" for part in self.problems)
-            )
 
 
 @dataclass(frozen=True)
@@ -112,16 +57,27 @@ class Watchdog:
     """Carries out one sweep. An error in one part or about one item does not stop the others."""
 
     def __init__(
-        self, aws: AwsClients, pipeline: PipelineContext, email_sender: EmailSender
+        self,
+        aws: AwsClients,
+        pipeline: PipelineContext,
+        intake: BatchIntake,
+        email_sender: EmailSender,
     ) -> None:
         self._aws = aws
         self._pipeline = pipeline
         self._email_sender = email_sender
-        self._batches = BatchLedger(pipeline.ledger)
+        self._intake = intake
         self._runs = RunLedger(pipeline.ledger, pipeline.ledger_retention)
         self._subscription = SubscriptionLedger(pipeline.ledger)
         self._known_executions: dict[str, Execution | None] = {}
         self._result = SweepResult()
+        self._batch_sweep = BatchSweep(
+            intake,
+            email_sender,
+            pipeline.incomplete_batch_hours,
+            pipeline.ledger_retention,
+            self._result,
+        )
         self._has_checked_clusters = False
 
     def sweep(self, ended: Execution | None = None) -> SweepResult:
@@ -133,26 +89,54 @@ class Watchdog:
         Returns:
             What the sweep found and did, including its problems.
         """
+        slots = self._list_slots()
         if ended:
             # DescribeExecution may still return an earlier status than the event.
             self._known_executions[ended.run_id] = ended
-        with self._record_problem("clusters"):
+        with self._result.record_problem("clusters"):
             self._terminate_orphaned_clusters()
         self._has_checked_clusters = not self._result.problems
-        with self._record_problem("runs"):
+        with self._result.record_problem("runs"):
             self._record_ended_runs(ended)
-        with self._record_problem("batches"):
-            self._check_batches()
-        with self._record_problem("subscription"):
+        self._batch_sweep.check_open_batches()
+        self._continue_waiting_runs(slots)
+        with self._result.record_problem("summary"):
+            self._result.summarized_hour = send_due_summary(
+                EmailBudget(self._pipeline.ledger), self._email_sender, utc_now()
+            )
+        with self._result.record_problem("subscription"):
             self._check_subscription()
         return self._result
 
-    @contextmanager
-    def _record_problem(self, subject: str, **log_keys: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - recorded, and raised after the sweep
-            self._result.problems.append(SweepProblem(subject, log_keys, error))
+    def continue_after(self, succeeded: Execution) -> SweepResult:
+        """Release the slot of a run that succeeded, and start the runs that wait for it.
+
+        Args:
+            succeeded: The execution of the run.
+        """
+        self._known_executions[succeeded.run_id] = succeeded
+        self._continue_waiting_runs(frozenset({succeeded.run_id}))
+        return self._result
+
+    def recover_lost_uploads(self) -> SweepResult:
+        """Look for uploads whose events were lost, and continue with their batches."""
+        self._batch_sweep.check_lost_uploads()
+        self._batch_sweep.start_waiting_runs()
+        return self._result
+
+    def start_batch(self, prefix: str) -> ClaimOutcome:
+        """Start a batch even if it is held.
+
+        Args:
+            prefix: The batch prefix.
+
+        Returns:
+            What the claim led to. If too many runs are in progress, the run waits.
+        """
+        self._intake.reconciler.reconcile(prefix)
+        claim = self._intake.claimer.claim_if_ready(prefix, ignore_spread=True)
+        self._intake.run_starter.start_waiting_runs(prefix)
+        return claim.outcome
 
     def _get_execution(self, run_id: str) -> Execution | None:
         if run_id not in self._known_executions:
@@ -164,7 +148,7 @@ class Watchdog:
         # The list is completed before any execution is checked. Thus, each cluster in it belongs to
         # an execution that had already started.
         for cluster_id in list(list_active_clusters(self._aws.emr)):
-            with self._record_problem(f"cluster {cluster_id}", cluster_id=cluster_id):
+            with self._result.record_problem(f"cluster {cluster_id}", cluster_id=cluster_id):
                 self._terminate_if_orphaned(cluster_id)
 
     def _terminate_if_orphaned(self, cluster_id: str) -> None:
@@ -181,10 +165,12 @@ class Watchdog:
 
     def _record_ended_runs(self, ended: Execution | None) -> None:
         if ended:
-            with self._record_problem(f"run {ended.run_id}", run_id=ended.run_id):
+            with self._result.record_problem(f"run {ended.run_id}", run_id=ended.run_id):
                 self._record_end(ended, "")
         for run in self._runs.list_running():
-            with self._record_problem(f"run {run.run_id}", run_id=run.run_id, batch=run.batch):
+            with self._result.record_problem(
+                f"run {run.run_id}", run_id=run.run_id, batch=run.batch
+            ):
                 execution = self._get_execution(run.run_id)
                 if execution or not _is_recent(run.started_at):
                     self._record_end(execution or self._missing_execution(run.run_id), run.batch)
@@ -217,7 +203,13 @@ class Watchdog:
         details = FailureDetails()
         published = details.describe_published_run(self._aws.s3, bucket, run_id)
         email = build_ended_run_email(
-            RunContext(run_id, batch, self._pipeline.state_machine_arn, bucket),
+            RunContext(
+                run_id,
+                batch,
+                self._pipeline.state_machine_arn,
+                bucket,
+                is_test=execution.input.get("publish") is False,
+            ),
             execution,
             get_failure(execution),
             self._describe_clusters_of(run_id),
@@ -241,23 +233,35 @@ class Watchdog:
             )
         return "The run has no running cluster."
 
-    def _check_batches(self) -> None:
-        for batch in self._batches.list_batches():
-            with self._record_problem(f"batch {batch.prefix}", batch=batch.prefix):
-                self._check_batch(batch)
+    def _list_slots(self) -> frozenset[str]:
+        with self._result.record_problem("slots"):
+            return self._intake.slots.list_runs()
+        return frozenset()
 
-    def _check_batch(self, batch: Batch) -> None:
-        if batch.is_complete or batch.claimed_runs:
-            run_starter = RunStarter(
-                self._aws.stepfunctions, self._pipeline.state_machine_arn, self._batches
-            )
-            self._result.started_runs += run_starter.start_ready_runs(batch.prefix)
-        if batch.waiting_since is None:
-            return
-        if is_overdue(batch, self._pipeline.incomplete_batch_hours, utc_now()):
-            notification = incomplete_batch_notification(batch.prefix, batch.waiting_since)
-            if self._email_sender.send_once(notification, build_incomplete_batch_email(batch)):
-                self._result.incomplete_batches.append(batch.prefix)
+    def _continue_waiting_runs(self, runs_with_slot: frozenset[str]) -> None:
+        with self._result.record_problem("slots"):
+            self._release_slots(runs_with_slot)
+        self._batch_sweep.start_waiting_runs()
+
+    def _release_slots(self, runs: frozenset[str]) -> None:
+        """Release the slots of the runs that have ended.
+
+        A run that waits for its start keeps its slot. A run that Step Functions does not find yet
+        takes its slot again when its execution starts.
+
+        Args:
+            runs: IDs of runs that had a slot a moment ago, before the waiting runs were listed.
+        """
+        waiting = {
+            run.run_id
+            for batch in self._intake.batches.list_open_batches()
+            for run in batch.claimed_runs
+        }
+        for run_id in sorted(runs - waiting):
+            with self._result.record_problem(f"slot of run {run_id}", run_id=run_id):
+                execution = self._get_execution(run_id)
+                if execution is None or execution.has_ended:
+                    self._intake.slots.release(run_id)
 
     def _check_subscription(self) -> None:
         topic_arn = self._pipeline.topic_arn

@@ -23,7 +23,7 @@ from local.errors import UserError
 from local.mailbox import Email
 from local.spark.input_folder import check_folder
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.ledger.batch_ledger import Batch, RejectedUpload
+from pipeline.ledger.batch_item import Batch, RejectedUpload
 from sample_data import write_sample
 from tests.support.console import get_output
 

@@ -44,6 +44,17 @@ def test_publish_results_event_has_the_input_of_the_execution() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["publish_results", "report_failure"])
+def test_run_is_published_unless_its_input_says_otherwise(name: str) -> None:
+    """Executions that started before an update of the stack do not send the field."""
+    event = load_event(name)
+    event.pop("publish", None)
+    assert EVENTS[name](event).publish is True
+    assert EVENTS[name](event | {"publish": False}).publish is False
+    with pytest.raises(InvalidEventError, match="the field 'publish' must be of type bool"):
+        EVENTS[name](event | {"publish": "false"})
+
+
 @pytest.mark.parametrize("size", [7, 7.0])
 def test_size_is_an_integer(size: float) -> None:
     """JSON does not distinguish 7 from 7.0."""

@@ -16,6 +16,8 @@ VALID = {
     "STATE_MACHINE_ARN": "machine",
     "STACK": "stack",
     "INCOMPLETE_BATCH_HOURS": "24",
+    "MAX_CONCURRENT_RUNS": "4",
+    "MAX_UPLOAD_SPREAD_HOURS": "24",
 }
 
 
@@ -46,6 +48,7 @@ def test_percent_includes_its_limits(monkeypatch: pytest.MonkeyPatch, percent: s
         (CheckRunSettings, "MAX_REJECTED_PERCENT", "many", "must be of type float"),
         (WatchdogSettings, "INCOMPLETE_BATCH_HOURS", "0", "must be a positive number"),
         (WatchdogSettings, "INCOMPLETE_BATCH_HOURS", "inf", "must be a positive number"),
+        (WatchdogSettings, "MAX_CONCURRENT_RUNS", "0", "must be a positive number"),
         (WatchdogSettings, "LEDGER_RETENTION_DAYS", "-1", "must be a positive number"),
         (WatchdogSettings, "LEDGER_RETENTION_DAYS", "1.5", "must be of type int"),
         (WatchdogSettings, "LEDGER_RETENTION_DAYS", "", "must be of type int"),

@@ -22,10 +22,14 @@ Event = dict[str, Any]
 # for a file with an unknown name.
 START_CALLS = [
     "GetObject",
-    "UpdateItem",
+    "UpdateItem",  # the file is recorded
     "GetItem",
-    "UpdateItem",
+    *["HeadObject"] * 4,
+    "UpdateItem",  # the batch is claimed
     "GetItem",
+    "GetItem",
+    "Query",
+    "UpdateItem",  # the run has a slot
     "StartExecution",
     "UpdateItem",
 ]
@@ -157,8 +161,10 @@ def _crash_and_retry(
 
 def test_next_batch_with_same_prefix_starts_another_run(cloud: Cloud) -> None:
     first = _upload_batch(cloud, ["01", "02", "03", "04"])
+    for event in [*first, *first]:
+        _receive(event)
     second = _upload_batch(cloud, ["11", "12", "13", "14"])
-    for event in [*first, *first, *second, *first, *second]:
+    for event in [*second, *first, *second]:
         _receive(event)
     executions = cloud.executions()
     assert len(executions) == 2
@@ -242,14 +248,16 @@ def _fail(*_: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["deleted", "behind a delete marker", "is a delete marker"])
-def test_retry_starts_complete_batch_although_file_was_deleted(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, state: str
+@pytest.mark.parametrize("crash", ["file is recorded", "batch is claimed"])
+def test_file_that_was_deleted_before_claim_is_not_part_of_batch(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, state: str, crash: str
 ) -> None:
+    is_claimed = crash == "batch is claimed"
     *first, last = _upload_batch(cloud, ["01", "02", "03", "04"])
     for event in first:
         _receive(event)
     with monkeypatch.context() as patch:
-        crash_after(patch, START_CALLS.index("UpdateItem") + 1)
+        crash_after(patch, START_CALLS.index("UpdateItem", 2 if is_claimed else 0) + 1)
         with pytest.raises(Crash):
             _receive(last)
     uploaded = last["detail"]["object"]
@@ -262,4 +270,5 @@ def test_retry_starts_complete_batch_although_file_was_deleted(
         if state == "is a delete marker":
             uploaded["version-id"] = marker
     assert _receive(last)["outcome"] == "Deleted"
-    assert len(cloud.executions()) == 1
+    assert len(cloud.executions()) == is_claimed
+    assert len(cloud.batches.get_batch("raw/x/").files) == (0 if is_claimed else 3)

@@ -173,6 +173,14 @@ def test_failure_before_cluster_was_created(cloud: Cloud) -> None:
     assert "No cluster is known to be running for this run." in body
 
 
+def test_failed_verification_is_reported_as_a_test(cloud: Cloud) -> None:
+    assert _report(_create_event("report_failure_before_cluster", publish=False))
+    ((subject, body),) = cloud.emails()
+    assert subject == "[Test] Rental KPIs failed: 2026-11 (PinInputs)"
+    assert "To verify it again, run ./run verify." in body
+    assert "start-execution" not in body
+
+
 def test_unknown_batch_is_reported(cloud: Cloud) -> None:
     failure = {"state": "RecordStarted", "error": "States.QueryEvaluationError", "cause": None}
     assert _report(_create_event(batch=None, cluster_id=None, failure=failure))

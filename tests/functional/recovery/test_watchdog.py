@@ -15,9 +15,10 @@ from moto.sns.models import sns_backends
 
 from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
-from pipeline.recovery.watchdog import SweepError
+from pipeline.recovery.sweep_result import SweepError
 from tests.functional.conftest import REGION, Cloud
 from tests.support.aws_calls import fail_calls, watch_calls
+from tests.support.broken_files import VALID_FILES
 from tests.support.ended_runs import (
     ACCOUNT,
     backdate_clusters,
@@ -38,8 +39,13 @@ FILES = {
 }
 
 
-def _create_file(dataset: str, batch: str = BATCH) -> BatchFile:
-    return BatchFile(dataset, batch + FILES[dataset], f"v-{dataset}", 10, "0A", LONG_AGO)
+def _put_file(
+    cloud: Cloud, dataset: str, batch: str = BATCH, order: str = "0A", uploaded_at: str = LONG_AGO
+) -> BatchFile:
+    """Put a file into the bucket, and return it as the ledger records it."""
+    key = batch + FILES[dataset]
+    version = cloud.put(key, VALID_FILES[FILES[dataset]])
+    return BatchFile(dataset, key, version, 10, order, uploaded_at)
 
 
 def _read_metrics(output: str) -> dict[str, float]:
@@ -161,11 +167,11 @@ def test_runs_of_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> 
     ledger = cloud.batches
     for batch in ("raw/complete/", "raw/claimed/"):
         for dataset in FILES:
-            ledger.record_valid(batch, _create_file(dataset, batch), LONG_AGO)
-    files = ledger.get_batch("raw/claimed/").files
-    run = new_run("raw/claimed/", files, LONG_AGO)
-    assert ledger.claim(run, files)
-    ledger.record_valid("raw/incomplete/", _create_file("users", "raw/incomplete/"), utc_now())
+            ledger.record_valid(batch, _put_file(cloud, dataset, batch), LONG_AGO)
+    claimed = ledger.get_batch("raw/claimed/")
+    run = new_run("raw/claimed/", claimed.files, LONG_AGO)
+    assert ledger.claim(run, claimed)
+    ledger.record_valid("raw/incomplete/", _put_file(cloud, "users", "raw/incomplete/"), utc_now())
     started = run_watchdog()["started_runs"]
     assert len(started) == 2
     assert run.run_id in started
@@ -176,11 +182,11 @@ def test_runs_of_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> 
 
 def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:
     ledger = cloud.batches
-    ledger.record_valid(BATCH, _create_file("users"), LONG_AGO)
+    ledger.record_valid(BATCH, _put_file(cloud, "users"), LONG_AGO)
     ledger.record_rejected(
-        BATCH, _create_file("rentals"), "the column rental_id is missing", LONG_AGO
+        BATCH, _put_file(cloud, "rentals"), "the column rental_id is missing", LONG_AGO
     )
-    ledger.record_valid("raw/new/", _create_file("users", "raw/new/"), utc_now())
+    ledger.record_valid("raw/new/", _put_file(cloud, "users", "raw/new/"), utc_now())
     assert run_watchdog()["incomplete_batches"] == [BATCH]
     ((subject, body),) = cloud.emails()
     assert subject.startswith("Batch incomplete: raw/2026-11/ is missing vehicles.csv")
@@ -194,10 +200,10 @@ def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:
     assert cloud.emails() == []
     # The next batch with the same prefix is reported separately.
     for dataset in ("vehicles", "locations", "rentals"):
-        ledger.record_valid(BATCH, _create_file(dataset), LONG_AGO)
+        ledger.record_valid(BATCH, _put_file(cloud, dataset), LONG_AGO)
     run_watchdog()
     later = "2026-11-02T08:00:00.000000Z"
-    next_file = BatchFile("users", f"{BATCH}users.csv", "v2", 10, "0B", later)
+    next_file = _put_file(cloud, "users", order="0B", uploaded_at=later)
     ledger.record_valid(BATCH, next_file, later)
     assert run_watchdog()["incomplete_batches"] == [BATCH]
     assert len(cloud.emails()) == 1
@@ -250,7 +256,8 @@ def test_topic_without_subscription_has_no_subscriber(cloud: Cloud) -> None:
         (["ListClusters"], "clusters", "cluster"),
         (["DescribeCluster"], "cluster j-", "cluster"),
         (["TerminateJobFlows"], "cluster j-", "cluster"),
-        (["StartExecution"], "batch raw/complete/", "batch"),
+        (["StartExecution"], "waiting runs", "batch"),
+        (["HeadObject"], "batch raw/complete/: .*batch raw/late/", "batch email"),
         (["ListSubscriptionsByTopic"], "subscription", "subscription"),
         (["DescribeExecution"], "run run-1", "cluster run"),
         (["Publish"], "run run-1: .*batch raw/late/", "run email"),
@@ -270,8 +277,8 @@ def test_failed_part_does_not_stop_other_parts(
     cluster = create_cluster("run-1")
     ledger = cloud.batches
     for dataset in FILES:
-        ledger.record_valid("raw/complete/", _create_file(dataset, "raw/complete/"), LONG_AGO)
-    ledger.record_valid("raw/late/", _create_file("users", "raw/late/"), LONG_AGO)
+        ledger.record_valid("raw/complete/", _put_file(cloud, dataset, "raw/complete/"), LONG_AGO)
+    ledger.record_valid("raw/late/", _put_file(cloud, "users", "raw/late/"), LONG_AGO)
     with monkeypatch.context() as patch:
         fail_calls(patch, *operations)
         with pytest.raises(SweepError, match=problem):

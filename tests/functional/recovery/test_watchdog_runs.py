@@ -13,7 +13,7 @@ import pytest
 
 from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
-from pipeline.recovery.watchdog import SweepError
+from pipeline.recovery.sweep_result import SweepError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.ended_runs import (
@@ -75,6 +75,17 @@ def test_execution_without_notification_is_recorded_and_reported_once(
     assert run_watchdog()["ended_runs"] == []
     assert cloud.emails() == []
     assert get_run_item(cloud, run) == item
+
+
+def test_aborted_verification_is_reported_as_a_test(cloud: Cloud) -> None:
+    event = load_event("status_aborted")
+    detail = event["detail"]
+    detail["input"] = json.dumps(json.loads(detail["input"]) | {"publish": False})
+    run_watchdog(event)
+    ((subject, body),) = cloud.emails()
+    assert subject == "[Test] Rental KPIs aborted: 2026-09"
+    assert "To verify it again, run ./run verify." in body
+    assert "start-execution" not in body
 
 
 def test_email_names_all_clusters_of_run(cloud: Cloud) -> None:
@@ -161,6 +172,7 @@ def test_scheduled_sweep_records_ended_runs(cloud: Cloud, status: str | None) ->
         ("SUCCEEDED", "", None, "PUBLISHED"),
         ("FAILED", "RecordPublished: The run is SUPERSEDED and does not need", None, "SUPERSEDED"),
         ("FAILED", "RecordPublished: The run is PUBLISHED and does not need", None, "PUBLISHED"),
+        ("FAILED", "RecordPublished: The run is VERIFIED and does not need", None, "VERIFIED"),
     ],
 )
 def test_run_with_results_is_recorded_without_email(
@@ -179,7 +191,7 @@ def test_concurrently_recorded_end_is_kept(cloud: Cloud, monkeypatch: pytest.Mon
     put_run_item(cloud, "run-1")
 
     def publish(operation: str, *_: Any) -> None:
-        if operation == "Scan" and get_run_item(cloud, "run-1")["status"] == "RUNNING":
+        if operation == "Query" and get_run_item(cloud, "run-1")["status"] == "RUNNING":
             put_run_item(cloud, "run-1", "SUPERSEDED")
             end_execution(arn, "SUCCEEDED")
 

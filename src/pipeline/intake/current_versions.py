@@ -1,0 +1,91 @@
+"""The versions of a batch's files that S3 holds now.
+
+An event is only a hint: it can arrive hours after the upload, twice, or never. S3 itself is
+consistent (Amazon S3 User Guide, "Amazon S3 data consistency model").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from contract.datasets import DATASETS, Dataset
+from pipeline.aws.clients import error_code
+from pipeline.ledger.batch_item import Batch
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# S3 returns 404 if there is no object, or if its current version is a delete marker, because the
+# functions may list the bucket (Amazon S3 API Reference, "HeadObject").
+_NOT_FOUND = "404"
+# The object is encrypted with a key that only the uploader has (SSE-C), so its version is unknown.
+_BAD_REQUEST = "400"
+_UNKNOWN_VERSION = "unknown"
+
+
+@dataclass(frozen=True)
+class CurrentVersions:
+    """The current versions of the files of one batch.
+
+    Attributes:
+        prefix: The batch prefix.
+        versions: The current version by dataset name; None for a file that does not exist.
+    """
+
+    prefix: str
+    versions: dict[str, str | None]
+
+    def find_deleted(self, batch: Batch) -> list[str]:
+        """Return the names of the datasets whose recorded file no longer exists.
+
+        That is the case if the file was deleted, or if only its newest version was deleted, so that
+        an older version, which was claimed or rejected before, is the current one again.
+        """
+        return [
+            name
+            for name, version in self.versions.items()
+            if version is None
+            or version in batch.claimed_versions
+            or (version == batch.last_rejected.get(name) and name not in batch.rejected)
+        ]
+
+    def find_unrecorded(self, batch: Batch) -> list[str]:
+        """Return the names of the datasets whose current version is not in the ledger."""
+        return [
+            name
+            for name, version in self.versions.items()
+            if version is not None and not batch.is_known(name, version)
+        ]
+
+
+def get_current_versions(s3: S3Client, bucket: str, prefix: str) -> CurrentVersions:
+    """Ask S3 for the current version of each file of a batch.
+
+    Args:
+        s3: The S3 client.
+        bucket: Name of the bucket.
+        prefix: The batch prefix.
+    """
+    versions = {
+        dataset.name: _get_version(s3, bucket, file_key(prefix, dataset)) for dataset in DATASETS
+    }
+    return CurrentVersions(prefix, versions)
+
+
+def file_key(prefix: str, dataset: Dataset) -> str:
+    """Return the key of a dataset's file in a batch."""
+    return f"{prefix}{dataset.file}"
+
+
+def _get_version(s3: S3Client, bucket: str, key: str) -> str | None:
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["VersionId"]
+    except ClientError as error:
+        if error_code(error) == _NOT_FOUND:
+            return None
+        if error_code(error) == _BAD_REQUEST:
+            return _UNKNOWN_VERSION
+        raise

@@ -1,0 +1,68 @@
+"""The part of a sweep that is about batches: late events, claims, and missing files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pipeline.clock import parse_utc, utc_now
+from pipeline.intake.batch_intake import BatchIntake
+from pipeline.ledger.batch_item import Batch
+from pipeline.notifications.emails import EmailSender
+from pipeline.recovery.incomplete_batches import is_overdue, report_incomplete_batches
+from pipeline.recovery.sweep_result import SweepResult
+
+# EventBridge drops an event that it could not deliver within 24 hours. Every upload is looked at in
+# many of the hourly searches before it is older than this.
+_LOST_UPLOAD_PERIOD = timedelta(days=2)
+
+
+class BatchSweep:
+    """Checks batches. An error about one batch does not stop the others."""
+
+    def __init__(
+        self,
+        intake: BatchIntake,
+        email_sender: EmailSender,
+        incomplete_batch_hours: float,
+        ledger_retention: timedelta,
+        result: SweepResult,
+    ) -> None:
+        self._intake = intake
+        self._email_sender = email_sender
+        self._incomplete_batch_hours = incomplete_batch_hours
+        self._ledger_retention = ledger_retention
+        self._result = result
+        self._overdue_batches: list[Batch] = []
+
+    def check_open_batches(self) -> None:
+        """Check every batch that waits for files or for the start of a run."""
+        with self._result.record_problem("batches"):
+            for batch in self._intake.batches.list_open_batches():
+                if not batch.is_only_queued:
+                    self._check(batch.prefix)
+        with self._result.record_problem("incomplete batches"):
+            self._result.incomplete_batches += report_incomplete_batches(
+                self._overdue_batches, self._intake.batches, self._email_sender
+            )
+
+    def check_lost_uploads(self) -> None:
+        """Check every batch with a recent upload that is not in the ledger."""
+        with self._result.record_problem("lost uploads"):
+            since = parse_utc(utc_now()) - _LOST_UPLOAD_PERIOD
+            for prefix in self._intake.reconciler.find_lost_uploads(since):
+                self._check(prefix)
+
+    def start_waiting_runs(self) -> None:
+        """Start the claimed runs that a slot is free for."""
+        with self._result.record_problem("waiting runs"):
+            self._result.started_runs += self._intake.run_starter.start_waiting_runs()
+
+    def _check(self, prefix: str) -> None:
+        with self._result.record_problem(f"batch {prefix}", batch=prefix):
+            self._intake.reconciler.reconcile(prefix)
+            self._intake.claimer.claim_if_ready(prefix)
+            batch = self._intake.batches.get_batch(prefix)
+            if batch.is_idle:
+                self._intake.batches.close(batch, utc_now(), self._ledger_retention)
+            elif is_overdue(batch, self._incomplete_batch_hours, utc_now()):
+                self._overdue_batches.append(batch)
