@@ -9,6 +9,8 @@ from contract.datasets import DATASETS, Dataset
 from contract.kpi_tables import KpiTable
 
 RAW_PREFIX = "raw/"
+VERIFICATION_PREFIX = "verification/"
+"""The prefix of the batches of `./run verify`, which no event rule and no schedule looks at."""
 PUBLISHED_RUNS_PREFIX = "published_runs/"
 CLUSTER_LOGS_PREFIX = "logs/emr/"
 TRANSFORMATION_JOB = "transformation"
@@ -111,6 +113,11 @@ class UploadLocation:
 
     batch_prefix: str
     dataset: Dataset
+
+
+def is_batch_prefix(text: str) -> bool:
+    """Return whether the text is a batch prefix, such as `raw/` or `raw/2026-11/`."""
+    return parse_upload_key(f"{text}{DATASETS[0].file}") is not None and text.endswith("/")
 
 
 def parse_upload_key(key: str) -> UploadLocation | None:

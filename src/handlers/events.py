@@ -67,10 +67,12 @@ class PublishResultsEvent:
     Attributes:
         run: The run to publish.
         personal_data: Whether the jobs of the run wrote personal data.
+        publish: Whether readers may see the run.
     """
 
     run: Run
     personal_data: bool
+    publish: bool = True
 
     @classmethod
     def from_event(cls, event: Any) -> PublishResultsEvent:
@@ -86,7 +88,7 @@ class PublishResultsEvent:
             fields.get_text("claimed_at"),
             _parse_files(fields),
         )
-        return cls(run, fields.get("personal_data", bool))
+        return cls(run, fields.get("personal_data", bool), fields.get_flag("publish", default=True))
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,14 @@ class ReportFailureEvent:
         batch: Prefix of the batch. None if the run failed before its input was read.
         cluster_id: ID of the cluster. None if the run failed before it had one.
         failure: What the state machine caught.
+        publish: Whether readers would have seen the run.
     """
 
     run_id: str
     batch: str | None
     cluster_id: str | None
     failure: Failure
+    publish: bool = True
 
     @classmethod
     def from_event(cls, event: Any) -> ReportFailureEvent:
@@ -122,6 +126,7 @@ class ReportFailureEvent:
             fields.get_optional_text("cluster_id"),
             # Not validated: every failure must be reported, whatever the state machine caught.
             Failure(*(str(failure.get(name) or "") for name in ("state", "error", "cause"))),
+            fields.get_flag("publish", default=True),
         )
 
 
@@ -156,6 +161,14 @@ class _Fields:
         if self._value.get(name) is None:
             return None
         return self.get(name, str) or None
+
+    def get_flag(self, name: str, *, default: bool) -> bool:
+        """Return a boolean, or the default if it is missing.
+
+        An execution keeps the definition of the state machine with which it started, so one that
+        started before an update of the stack does not send a new field.
+        """
+        return self.get(name, bool) if name in self._value else default
 
     def get_size(self, name: str) -> int:
         """Return a size in bytes."""

@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         context: The context of the invocation.
 
     Returns:
-        The status PUBLISHED or SUPERSEDED, and the key of the publication record.
+        The status PUBLISHED, SUPERSEDED, or VERIFIED, and the key of the publication record.
 
     Raises:
         InvalidEventError: A field of the event is missing or invalid.
@@ -59,7 +59,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ),
         create_email_sender(aws, settings, ledger, context),
     )
-    publication = publisher.publish(run, personal_data=request.personal_data)
+    publication = publisher.publish(
+        run, personal_data=request.personal_data, is_test=not request.publish
+    )
     logger.info("Run %s", publication.status.lower())
     if publication.email_sent and publication.status == "PUBLISHED":
         metrics.add_metric(name="RunsPublished", unit=MetricUnit.Count, value=1)

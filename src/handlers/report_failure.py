@@ -48,7 +48,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     settings = load_settings(ReportFailureSettings)
     details = _collect_details(request.cluster_id, settings.bucket, context)
     email = build_failed_run_email(
-        RunContext(request.run_id, request.batch, settings.state_machine_arn, settings.bucket),
+        RunContext(
+            request.run_id,
+            request.batch,
+            settings.state_machine_arn,
+            settings.bucket,
+            is_test=not request.publish,
+        ),
         request.failure,
         details,
         details.describe_published_run(aws.s3, settings.bucket, request.run_id),

@@ -26,6 +26,7 @@ def publish(
     warnings: tuple[str, ...] = (),
     remaining_ms: int = 300_000,
     personal_data: bool = False,
+    is_test: bool = False,
 ) -> dict[str, Any]:
     """Publish a run and return the response of the function.
 
@@ -35,10 +36,11 @@ def publish(
         warnings: Warnings of the file of users.
         remaining_ms: Remaining time of the function in milliseconds.
         personal_data: Whether the jobs of the run wrote personal data.
+        is_test: Whether the run only verifies the deployment.
     """
     event = load_event("publish_results") | {"run_id": run_id, "claimed_at": claimed_at}
     event["files"][0]["warnings"] = list(warnings)
-    event["personal_data"] = personal_data
+    event |= {"personal_data": personal_data, "publish": not is_test}
     return _handle(event, Context(remaining_ms=remaining_ms))
 
 

@@ -53,6 +53,10 @@ class Email:
         is_short = len(subject) <= _MAX_SUBJECT_LENGTH
         return subject if is_short else f"{subject[: _MAX_SUBJECT_LENGTH - 3]}..."
 
+    def mark_as_test(self) -> Email:
+        """Return the email with a subject that says that its run only verifies the deployment."""
+        return Email(f"[Test] {self.subject}", self.body)
+
 
 class EmailSender:
     """Sends emails to a topic, and records in the ledger which notifications were sent.

@@ -3,7 +3,8 @@
 The order is views, row counts, answers, pointer, email. Every problem is known before the pointer
 moves, so readers never see a run whose rows in the catalog differ from the job reports. The answers
 come from the partitions of this run, not from the views: the numbers in the email are correct even
-if another run is published at the same time, or was claimed later.
+if another run is published at the same time, or was claimed later. A run that only verifies the
+deployment does not move the pointer.
 
 Every step can be repeated: a view is replaced by the same view, queries are identified by their
 request tokens, the run gets the same pointer, and the email is sent once, as it was first written.
@@ -41,7 +42,7 @@ from pipeline.publication.report_email import build_report_email
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-PublicationStatus = Literal["PUBLISHED", "SUPERSEDED"]
+PublicationStatus = Literal["PUBLISHED", "SUPERSEDED", "VERIFIED"]
 
 _UNITS = {"rows": "rows", "rentals": "rentals", "revenue": "in revenue"}
 
@@ -51,8 +52,9 @@ class Publication:
     """The result of publishing a run.
 
     Attributes:
-        status: SUPERSEDED if a run that was claimed later has the pointer.
-        record_key: Key of the run's publication record. None if the run is superseded.
+        status: SUPERSEDED if a run that was claimed later has the pointer. VERIFIED if the run only
+            verifies the deployment.
+        record_key: Key of the run's publication record. None unless the run is published.
         email_sent: Whether the email was sent now, and not by an earlier attempt.
     """
 
@@ -79,12 +81,14 @@ class Publisher:
     query_runner: QueryRunner
     email_sender: EmailSender
 
-    def publish(self, run: Run, *, personal_data: bool) -> Publication:
+    def publish(self, run: Run, *, personal_data: bool, is_test: bool = False) -> Publication:
         """Publish a run. Publishing it again changes nothing.
 
         Args:
             run: The run to publish.
             personal_data: Whether the jobs of the run wrote personal data.
+            is_test: Whether the run only verifies the deployment. Such a run goes through the same
+                steps, but moves no pointer and writes no publication record.
 
         Raises:
             RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
@@ -97,6 +101,11 @@ class Publisher:
         (result,) = self.query_runner.fetch([build_row_count_query(run.run_id)])
         _check_contents(run.run_id, _expected_contents(reports), _parse_contents(result))
         answers = self._answer_questions(run)
+        if is_test:
+            email = build_report_email(
+                run, reports.transformation, answers, None, self.bucket, is_test=True
+            )
+            return Publication("VERIFIED", None, self._send(run, email))
         pointer = update_pointer(self.ledger, run)
         is_published = pointer.run_id == run.run_id
         if is_published:

@@ -22,6 +22,10 @@ from pipeline.publication.questions import QUESTIONS, TOTALS
 
 _MAX_TABLE_ROWS = 20
 _MAX_WARNING_LENGTH = 300
+_TEST_NOTE = (
+    "This is a test of the deployment, and the numbers are not real. Readers do not see this run,\n"
+    "and ./run verify deletes its files."
+)
 
 
 def build_report_email(
@@ -30,6 +34,8 @@ def build_report_email(
     answers: Mapping[str, QueryResult],
     published_instead: str | None,
     bucket: str,
+    *,
+    is_test: bool = False,
 ) -> Email:
     """Return the report email of a run.
 
@@ -39,23 +45,26 @@ def build_report_email(
         answers: The answers to all questions, by question name.
         published_instead: ID of the published run if it is not this one. Otherwise None.
         bucket: Name of the data bucket.
+        is_test: Whether the run only verifies the deployment.
     """
     rentals = report.datasets[RENTALS.name].accepted
     batch_name = run.batch.removeprefix(RAW_PREFIX).strip("/")
     title = f"Rental KPIs {batch_name}".strip()
     status = " (superseded)" if published_instead else ""
+    publication = _TEST_NOTE if is_test else _describe_publication(published_instead)
     sections = [
-        f"Batch {run.batch}\nRun {run.run_id}\n\n{_describe_publication(published_instead)}",
+        f"Batch {run.batch}\nRun {run.run_id}\n\n{publication}",
         *_format_answers(answers),
         *_format_row_counts(report),
         *_format_file_warnings(run),
         f"Report files: s3://{bucket}/{run_report_key(run.run_id, '')}",
         f"Rejected rows: s3://{bucket}/{quarantine_pattern(run.run_id)}/",
     ]
-    return Email(
+    email = Email(
         f"{title}{status}: revenue {report.revenue:,} from {rentals:,} rentals",
         "\n\n".join(sections) + "\n",
     )
+    return email.mark_as_test() if is_test else email
 
 
 def _describe_publication(published_instead: str | None) -> str:

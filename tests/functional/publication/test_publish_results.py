@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 
 from pipeline.errors import QueryFailedError, RunRejectedError
+from pipeline.ledger.keys import POINTER
 from pipeline.publication.catalog import list_tables
 from pipeline.publication.questions import SQL_FOLDER
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena, QueryFailure
-from tests.support.publishing import publish, read_objects, read_publication_objects
+from tests.support.publishing import (
+    publish,
+    publish_older_run,
+    read_objects,
+    read_publication_objects,
+)
 from tests.support.retry_clock import RetryClock
 from tests.support.runs import (
     RUN_ID,
@@ -175,6 +181,27 @@ def test_publishing_twice_changes_nothing(cloud: Cloud, athena: FakeAthena) -> N
     assert read_publication_objects(cloud) == objects
     assert len(athena.executions) == query_count
     assert len(cloud.emails()) == 1
+
+
+def test_verification_changes_nothing_that_readers_see(cloud: Cloud, athena: FakeAthena) -> None:
+    publish_older_run(cloud, athena)
+    pointer, records = cloud.ledger.get(POINTER), read_objects(cloud, "published_runs/")
+    total = athena.query("SELECT SUM(total_amount), AVG(total_amount) FROM rentals")
+    finish_run(cloud, athena)
+    assert publish(is_test=True) == {"status": "VERIFIED", "record_key": None}
+    assert cloud.ledger.get(POINTER) == pointer
+    assert read_objects(cloud, "published_runs/") == records
+    assert athena.query("SELECT SUM(total_amount), AVG(total_amount) FROM rentals") == total
+
+
+def test_verification_is_reported_as_a_test(cloud: Cloud, athena: FakeAthena) -> None:
+    finish_run(cloud, athena)
+    publish(is_test=True)
+    ((subject, body),) = cloud.emails()
+    assert subject == "[Test] Rental KPIs 2026-11: revenue 600.50 from 3 rentals"
+    assert "This is a test of the deployment, and the numbers are not real." in body
+    assert "Readers see this run now." not in body
+    assert read_objects(cloud, "published_runs/") == {}
 
 
 @pytest.mark.parametrize("personal_data", [False, True])

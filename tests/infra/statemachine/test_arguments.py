@@ -75,10 +75,9 @@ def test_job_scripts_are_named_like_their_programs() -> None:
         assert Path(str(module.__file__)).name == f"{module.PROGRAM}.py"
 
 
-@pytest.mark.parametrize("name", ["GetPreviousCrawl", "StartCrawler", "GetCrawlStatus"])
+@pytest.mark.parametrize("name", ["GetCrawler", "StartCrawler"])
 def test_crawler_states_name_the_crawler_of_the_stack(name: str, run: ExampleRun) -> None:
-    operation = "StartCrawler" if name == "StartCrawler" else "GetCrawler"
-    assert validation_errors("glue", operation, run.arguments(name)) == ""
+    assert validation_errors("glue", name, run.arguments(name)) == ""
     assert run.arguments(name) == {"Name": asl.SUBSTITUTIONS["CrawlerName"]}
 
 
@@ -87,7 +86,7 @@ def test_crawler_states_name_the_crawler_of_the_stack(name: str, run: ExampleRun
     [
         ("PinInputs", {"run_id": RUN_ID, "batch": INPUT["batch"], "files": INPUT["files"]}),
         ("CheckRun", {"run_id": RUN_ID, "batch": INPUT["batch"]}),
-        ("PublishResults", {"run_id": RUN_ID, **INPUT, "personal_data": False}),
+        ("PublishResults", {"run_id": RUN_ID, **INPUT, "personal_data": False, "publish": True}),
         (
             "ReportFailure",
             {
@@ -95,6 +94,7 @@ def test_crawler_states_name_the_crawler_of_the_stack(name: str, run: ExampleRun
                 "batch": INPUT["batch"],
                 "cluster_id": "j-1",
                 "failure": FAILURE,
+                "publish": True,
             },
         ),
     ],

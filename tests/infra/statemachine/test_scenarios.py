@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from tests.infra.support.asl_engine import RUN_ID, Engine, ExecutionResult, Responses, TaskError
+from tests.infra.support.crawler import IDLE, RUNNING, SUCCEEDED
 
 pytestmark = pytest.mark.xdist_group("ministack")
 
@@ -17,19 +17,6 @@ BATCH = {
     "claimed_at": "2026-11-23T19:00:31.123456Z",
     "files": [{"dataset": "users", "key": "raw/2026-11/users.csv", "version_id": "v1"}],
 }
-MAX_POLLS = 60
-
-
-def _crawler(state: str, started: str | None = None, **last_crawl: str) -> dict[str, Any]:
-    crawler: dict[str, Any] = {"Name": "rental-kpi-crawler", "State": state}
-    if started:
-        crawler["LastCrawl"] = {"StartTime": started, "Status": "SUCCEEDED", **last_crawl}
-    return {"Crawler": crawler}
-
-
-EARLIER, OWN = "2026-11-22T19:00:00.000Z", "2026-11-23T19:20:00.000Z"
-IDLE, RUNNING = _crawler("READY", EARLIER), _crawler("RUNNING", EARLIER)
-FINISHED = _crawler("READY", OWN)
 THROTTLED = TaskError("EMR.AmazonElasticMapReduceException", "Rate exceeded (ThrottlingException)")
 DENIED = TaskError("EMR.AmazonElasticMapReduceException", "not authorized (AccessDeniedException)")
 TIMED_OUT = TaskError("States.Timeout")
@@ -44,7 +31,7 @@ SUCCESS: Responses = {
     "addStep kpis": [{}],
     "terminateCluster": [{}],
     "CheckRun": [{"rejected_percent": "0.40"}],
-    "getCrawler": [IDLE, RUNNING, FINISHED],
+    "getCrawler": [IDLE, RUNNING, SUCCEEDED],
     "startCrawler": [{}],
     "PublishResults": [{"status": "PUBLISHED", "record_key": "published_runs/x.json"}],
     "ReportFailure": [{"email_sent": True}],
@@ -95,22 +82,6 @@ SUCCESS_SCENARIOS = {
     ),
     "terminating the cluster is throttled once": SuccessScenario(
         {"terminateCluster": [THROTTLED, {}]}, call_counts={"terminateCluster": 2}
-    ),
-    "the crawler has never run": SuccessScenario({"getCrawler": [_crawler("READY"), FINISHED]}),
-    "another crawl is still running": SuccessScenario(
-        {"getCrawler": [RUNNING, _crawler("STOPPING", EARLIER), IDLE, FINISHED]},
-        call_counts={"getCrawler": 4, "startCrawler": 1},
-    ),
-    "another crawl starts first": SuccessScenario(
-        {
-            "getCrawler": [IDLE, RUNNING, _crawler("READY", "2026-11-23T19:19:00.000Z"), FINISHED],
-            "startCrawler": [TaskError("Glue.CrawlerRunningException"), {}],
-        },
-        call_counts={"getCrawler": 4, "startCrawler": 2},
-    ),
-    "the crawler is still ready after its start": SuccessScenario(
-        {"getCrawler": [IDLE, IDLE, RUNNING, FINISHED]},
-        call_counts={"getCrawler": 4, "startCrawler": 1},
     ),
 }
 
@@ -235,47 +206,6 @@ FAILURE_SCENARIOS = {
         "12%",
         call_counts={"startCrawler": 0},
     ),
-    "the crawler does not exist": FailureScenario(
-        {"getCrawler": [TaskError("Glue.EntityNotFoundException")]},
-        "GetPreviousCrawl",
-        "Glue.EntityNotFoundException",
-    ),
-    "the crawler remains busy": FailureScenario(
-        {"getCrawler": [RUNNING]},
-        "CheckCrawlerState",
-        "CrawlerBusy",
-        f"was still busy with another crawl (state RUNNING) after {MAX_POLLS} checks",
-        call_counts={"getCrawler": MAX_POLLS + 1, "startCrawler": 0},
-    ),
-    "starting the crawler is denied": FailureScenario(
-        {"startCrawler": [TaskError("Glue.AccessDeniedException")]},
-        "StartCrawler",
-        "Glue.AccessDeniedException",
-    ),
-    "the crawl does not finish": FailureScenario(
-        {"getCrawler": [IDLE, RUNNING]},
-        "CheckCrawlStatus",
-        "CrawlNotFinished",
-        f"had not finished after {MAX_POLLS} checks",
-        call_counts={"getCrawler": MAX_POLLS + 1},
-    ),
-    "the crawl status cannot be read": FailureScenario(
-        {"getCrawler": [IDLE, TaskError("Glue.EntityNotFoundException")]},
-        "GetCrawlStatus",
-        "Glue.EntityNotFoundException",
-    ),
-    "the crawl fails": FailureScenario(
-        {"getCrawler": [IDLE, _crawler("READY", OWN, Status="FAILED", ErrorMessage="no access")]},
-        "CheckCrawlStatus",
-        "CrawlFailed",
-        "FAILED: no access",
-    ),
-    "the crawl fails without a message": FailureScenario(
-        {"getCrawler": [IDLE, _crawler("READY", OWN, Status="CANCELLED")]},
-        "CheckCrawlStatus",
-        "CrawlFailed",
-        "CANCELLED: ",
-    ),
     "a query fails": FailureScenario(
         {"PublishResults": [TaskError("QueryFailedError", "SYNTAX_ERROR")]},
         "PublishResults",
@@ -324,6 +254,31 @@ def test_successful_run(name: str, engine: Engine) -> None:
     assert result.arguments_of("terminateCluster")[-1] == {"ClusterId": "j-1"}
     expected = {"ReportFailure": 0, "ledger FAILED": 0, **scenario.call_counts}
     assert _call_counts(result, expected) == expected
+
+
+@pytest.mark.parametrize("publish", [True, False])
+def test_input_decides_whether_readers_may_see_the_run(publish: bool, engine: Engine) -> None:
+    responses = {**SUCCESS, "PublishResults": [{"status": "VERIFIED"}], "ledger VERIFIED": [{}]}
+    result = engine.run(f"publish {publish}", responses, {**BATCH, "publish": publish})
+    assert result.output == {"run_id": RUN_ID, "status": "VERIFIED"}
+    [payload] = result.arguments_of("PublishResults")
+    assert payload["publish"] is publish
+
+
+def test_failed_verification_is_reported_as_such(engine: Engine) -> None:
+    responses = {**SUCCESS, "CheckRun": [BUG]}
+    result = engine.run("failed verification", responses, {**BATCH, "publish": False})
+    [payload] = result.arguments_of("ReportFailure")
+    assert payload["publish"] is False
+
+
+def test_unclear_request_not_to_publish_starts_no_cluster(engine: Engine) -> None:
+    """Publishing a run by mistake would be worse than not running it."""
+    result = engine.run("unclear request", SUCCESS, {**BATCH, "publish": "false"})
+    assert (result.status, result.error) == ("FAILED", "States.QueryEvaluationError")
+    assert "publish in the input must be true or false" in result.cause
+    assert result.arguments_of("createCluster") == []
+    assert len(result.arguments_of("ReportFailure")) == 1
 
 
 def test_calls_follow_the_order_of_the_design(engine: Engine) -> None:
