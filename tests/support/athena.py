@@ -124,7 +124,7 @@ class FakeAthena:
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows that a reader's query returns now."""
         self._read_publication_records()
-        return self.database.execute(translate(text)).fetchall()
+        return self.database.execute(translate(text, (), self.database)).fetchall()
 
     def StartQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         request = dict(arguments)
@@ -181,7 +181,7 @@ class FakeAthena:
                 return
         try:
             parameters = execution.request.get("ExecutionParameters", [])
-            result = self.database.execute(translate(execution.text, parameters))
+            result = self.database.execute(translate(execution.text, parameters, self.database))
         except (duckdb.Error, MalformedQueryError, QueryError) as error:
             execution.failure = QueryFailure("", f"SYNTAX_ERROR: {error}")
             return

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from sqlglot import exp
 
 from local.extensions.athena.data_types import to_athena_type
+from local.extensions.athena.decimals import use_athena_division
 from local.extensions.athena.sql import (
     UNNAMED_COLUMN,
     QueryError,
@@ -133,6 +134,7 @@ class QueryRunner:
         """Return the rows of the result, with the column names as the first row."""
         tables.prepare(statement, self.schema, self.text)
         self._check_canceled()
+        use_athena_division(self._database, statement)
         result = self._database.execute(to_duckdb_sql(name_columns(statement)))
         self.columns = [
             build_column_info(

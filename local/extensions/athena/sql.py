@@ -1,7 +1,7 @@
 """Athena's SQL: parsed in its own dialect, rejected with its own messages, translated for DuckDB.
 
-Two differences from Athena remain: `AVG` and `/` of decimals return a double, and a `varchar` has
-no length.
+Two differences from Athena remain: `AVG` of decimals returns a double, and a `varchar` has no
+length.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from local.extensions.athena.decimals import use_athena_division
 
 UNNAMED_COLUMN = "?column?"
 """The alias of an expression without a name. Athena names such a column `_col0`, by its index."""
@@ -167,18 +170,21 @@ def to_duckdb_sql(statement: exp.Expr) -> str:
     return statement.sql(dialect="duckdb", comments=False)
 
 
-def translate(text: str, parameters: Sequence[str] = ()) -> str:
+def translate(text: str, parameters: Sequence[str], database: duckdb.DuckDBPyConnection) -> str:
     """Translate a statement from Athena's SQL to DuckDB SQL. Table names stay the same.
 
     Args:
         text: The statement in Athena's SQL.
         parameters: One SQL expression for each question mark.
+        database: The database with the tables of the statement.
 
     Raises:
         MalformedQueryError: Athena does not start such a statement.
         QueryError: The parameters do not fit the statement.
     """
-    return to_duckdb_sql(bind_parameters(parse(text), parameters))
+    statement = bind_parameters(parse(text), parameters)
+    use_athena_division(database, statement)
+    return to_duckdb_sql(statement)
 
 
 def get_position(text: str, node: exp.Expr) -> str:

@@ -25,6 +25,7 @@ from local.extensions.athena.data_types import (
     to_duckdb_type,
     to_hive_type,
 )
+from local.extensions.athena.decimals import use_athena_division
 from local.extensions.athena.sql import (
     QueryError,
     get_position,
@@ -148,6 +149,7 @@ class TableResolver:
         self._open_views.append(name)
         self.prepare(statement, definition["schema"], definition["originalSql"])
         self._open_views.remove(name)
+        use_athena_division(self.database, statement)
         return to_duckdb_sql(statement)
 
     def _build_table_sql(self, schema: str, table: dict[str, Any], filters: dict[str, str]) -> str:

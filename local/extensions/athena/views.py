@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from sqlglot import exp
 
 from local.extensions.athena.data_types import to_athena_type, to_hive_type
+from local.extensions.athena.decimals import use_athena_division
 from local.extensions.athena.sql import (
     UNNAMED_COLUMN,
     QueryError,
@@ -84,6 +85,7 @@ def _build_table_input(
     query = statement.expression
     original_sql = query.sql(dialect="athena", pretty=True)
     tables.prepare(query, schema, text)
+    use_athena_division(tables.database, query)
     description = tables.database.execute(
         f"SELECT * FROM ({to_duckdb_sql(name_columns(query))}) LIMIT 0"
     ).description

@@ -20,7 +20,7 @@ SELECT
     counts.read AS rows_read,
     counts.accepted AS accepted,
     counts.rejected AS rejected,
-    CAST(100.0 * counts.rejected / NULLIF(counts.read, 0) AS decimal(5, 2)) AS percent_rejected,
+    CAST(100.00 * counts.rejected / NULLIF(counts.read, 0) AS decimal(5, 2)) AS percent_rejected,
     ARRAY_JOIN(
         SLICE(
             TRANSFORM(
