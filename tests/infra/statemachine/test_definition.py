@@ -73,7 +73,7 @@ def test_failure_names_the_state_that_failed() -> None:
             if name not in FAILURE_PATH and (
                 transition.is_caught or "failure" in transition.assignments
             ):
-                expected = name if transition.target != "WaitForCrawler" else None
+                expected = name if transition.target != "WaitForCrawl" else None
                 assert transition.assignments.get("failure", {}).get("state") == expected, name
 
 
