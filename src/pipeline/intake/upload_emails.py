@@ -9,6 +9,7 @@ from typing import Any
 
 from contract.datasets import DATASETS
 from contract.layout import RAW_PREFIX
+from contract.text import escape_control_characters
 from pipeline.ledger.batch import BatchFile
 from pipeline.ledger.batch_item import Batch
 from pipeline.notifications.emails import Email
@@ -27,6 +28,7 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         key: Key of the object.
         folder: The folder whose other unknown files this email stands for, within the same hour.
     """
+    key, folder = escape_control_characters(key), escape_control_characters(folder)
     return Email(
         f"Unknown file: {key}",
         f"{key} is not a file of a batch. A batch consists of {_FILE_NAMES}, directly in"
@@ -56,7 +58,7 @@ def build_unreadable_file_email(key: str, problem: str) -> Email:
         problem: Message of the error.
     """
     return Email(
-        f"File cannot be read: {key}",
+        f"File cannot be read: {escape_control_characters(key)}",
         f"{truncate(problem)}\n\n"
         "The file was not processed and stays in the bucket. Upload it again in the S3 Standard"
         " storage class and with the default encryption of the bucket, which S3 uses if the upload"
@@ -79,11 +81,11 @@ def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> E
         else ""
     )
     return Email(
-        f"File rejected: {file.key}",
-        f"{problems}\n\n"
+        f"File rejected: {escape_control_characters(file.key)}",
+        f"{escape_control_characters(problems)}\n\n"
         "Correct the file and upload it again under the same name. It is checked immediately.\n"
         f"{kept_version}\n"
-        f"Batch {batch.prefix}:\n{format_file_states(batch)}\n\n"
+        f"Batch {escape_control_characters(batch.prefix)}:\n{format_file_states(batch)}\n\n"
         "If more versions of this file are rejected within the same hour, a summary reports the"
         " newest one after the hour.\n",
     )
@@ -98,10 +100,11 @@ def build_held_batch_email(batch: Batch, max_spread: timedelta, start_function: 
         start_function: Name of the function that starts a held batch.
     """
     event = json.dumps(build_start_event(batch.prefix))
+    prefix = escape_control_characters(batch.prefix)
     hours = max_spread / timedelta(hours=1)
     return Email(
-        f"Batch held: {batch.prefix}",
-        f"Batch {batch.prefix} is complete, but its files were uploaded more than {hours:g} hours"
+        f"Batch held: {prefix}",
+        f"Batch {prefix} is complete, but its files were uploaded more than {hours:g} hours"
         " apart, so they may belong to different batches. No run has started.\n\n"
         f"{format_file_states(batch)}\n\n"
         "If a file is outdated, upload the right version. The run starts when all four files were"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from contract.text import escape_control_characters
 from pipeline.clock import parse_utc
 from pipeline.ledger.keys import (
     EMAIL_BUDGET_PREFIX,
@@ -29,6 +30,7 @@ from pipeline.ledger.keys import (
     summary_page_key,
 )
 from pipeline.ledger.table import LedgerTable
+from pipeline.text import truncate
 
 EMAILS_PER_HOUR = 20
 RETENTION = timedelta(days=15)
@@ -52,7 +54,7 @@ class SummaryEntry:
     Attributes:
         subject: What it is about, such as `File rejected: raw/2026-11/users.csv`. The summary of an
             hour has one entry for each subject.
-        detail: The state at the time, in one line.
+        detail: The state at the time.
         event_time: Time of the event, ISO 8601 in UTC. A later event replaces the detail.
         repetitions: How many notifications about the subject the entry stands for.
     """
@@ -129,13 +131,14 @@ class EmailBudget:
 
         If the page of the entry is full, the notification is only counted.
         """
-        digest = _digest(entry.subject)
+        subject = escape_control_characters(entry.subject)
+        digest = _digest(subject)
         page = summary_page_key(get_hour(now), int(digest, 16) % PAGES)
         self._create_page(page, now)
         names = {"#entry": digest}
-        detail = _shorten(entry.detail, _MAX_DETAIL_LENGTH)
+        detail = _shorten(truncate(entry.detail), _MAX_DETAIL_LENGTH)
         value = {
-            "subject": _shorten(entry.subject, _MAX_SUBJECT_LENGTH),
+            "subject": _shorten(subject, _MAX_SUBJECT_LENGTH),
             "detail": detail,
             "event_time": entry.event_time,
             "repetitions": 1,

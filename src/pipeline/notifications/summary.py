@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from contract.text import escape_control_characters
 from pipeline.clock import parse_utc
 from pipeline.ledger.keys import summary_notification
 from pipeline.notifications.email_budget import (
@@ -15,6 +16,7 @@ from pipeline.notifications.email_budget import (
 )
 from pipeline.notifications.emails import Email, EmailSender
 from pipeline.notifications.limits import count_fitting
+from pipeline.text import truncate
 
 # A function that reserved nothing at the end of an hour adds its entry to the summary of this hour
 # before it ends. No function runs longer than 15 minutes (AWS Lambda Developer Guide, "Lambda
@@ -76,7 +78,8 @@ def _format_body(period: str, total: int, lines: list[str], omitted: int) -> Ite
 
 def _format_entry(entry: SummaryEntry) -> str:
     times = f" ({entry.repetitions:,} times)" if entry.repetitions > 1 else ""
-    return f"- {entry.subject}{times}\n  {entry.event_time}: {entry.detail}"
+    subject = escape_control_characters(entry.subject)
+    return f"- {subject}{times}\n  {entry.event_time}: {truncate(entry.detail)}"
 
 
 def _count(number: int, noun: str) -> str:

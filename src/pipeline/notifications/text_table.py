@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contract.text import escape_control_characters
+
 _MAX_CELL_LENGTH = 48
 
 
@@ -38,6 +40,6 @@ def format_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]]) 
 
 
 def _format_cell(value: str) -> str:
-    """Return a value in one line that fits a phone: names in the input can have any length."""
-    line = " ".join(value.split())
+    """Return a value in one line that fits a phone: names in the input can be any text."""
+    line = escape_control_characters(" ".join(value.split()))
     return line if len(line) <= _MAX_CELL_LENGTH else line[: _MAX_CELL_LENGTH - 3] + "..."

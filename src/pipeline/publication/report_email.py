@@ -14,6 +14,7 @@ from decimal import Decimal
 from contract.datasets import RENTALS
 from contract.layout import RAW_PREFIX, quarantine_pattern, run_report_key
 from contract.reports import TransformationReport
+from contract.text import escape_control_characters
 from pipeline.aws.athena import QueryResult
 from pipeline.ledger.batch import Run
 from pipeline.notifications.emails import Email
@@ -48,12 +49,13 @@ def build_report_email(
         is_test: Whether the run only verifies the deployment.
     """
     rentals = report.datasets[RENTALS.name].accepted
-    batch_name = run.batch.removeprefix(RAW_PREFIX).strip("/")
+    batch = escape_control_characters(run.batch)
+    batch_name = batch.removeprefix(RAW_PREFIX).strip("/")
     title = f"Rental KPIs {batch_name}".strip()
     status = " (superseded)" if published_instead else ""
     publication = _TEST_NOTE if is_test else _describe_publication(published_instead)
     sections = [
-        f"Batch {run.batch}\nRun {run.run_id}\n\n{publication}",
+        f"Batch {batch}\nRun {run.run_id}\n\n{publication}",
         *_format_answers(answers),
         *_format_row_counts(report),
         *_format_file_warnings(run),
@@ -130,7 +132,11 @@ def _format_limited_table(columns: list[TableColumn], rows: list[list[str]]) -> 
 
 def _format_file_warnings(run: Run) -> Iterator[str]:
     lines = [
-        textwrap.shorten(f"{file.key}: {warning}", _MAX_WARNING_LENGTH, placeholder="...")
+        textwrap.shorten(
+            escape_control_characters(f"{file.key}: {warning}"),
+            _MAX_WARNING_LENGTH,
+            placeholder="...",
+        )
         for file in run.files
         for warning in file.warnings
     ]

@@ -79,7 +79,7 @@ class FailureDetails:
                 return "The run failed after it was published. Readers see its tables."
             if published is None:
                 return "Nothing was published, and no earlier run was published either."
-            return f"Nothing was published: readers still see run {published}."
+            return f"Nothing was published: readers still see run {truncate(published)}."
         return ""
 
 

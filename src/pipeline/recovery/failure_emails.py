@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 
 from contract.layout import RAW_PREFIX
+from contract.text import escape_control_characters
 from pipeline.aws.emr_clusters import Cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail
 from pipeline.aws.executions import Execution, build_console_url, build_execution_arn
 from pipeline.notifications.emails import Email
 from pipeline.recovery.failure_details import FailureDetails
 from pipeline.recovery.failures import Failure
+from pipeline.text import truncate
 
 # The name of an execution that repeats a run, such as `2026-11-<digest>-2`.
 _REPEATED_RUN = re.compile(r"(?P<run>.+-[0-9a-f]{20})-(?P<number>\d+)")
@@ -44,14 +47,19 @@ class RunContext:
         return build_execution_arn(self.state_machine_arn, self.run_id)
 
     @property
+    def shown_batch(self) -> str:
+        """The batch prefix as an email can show it. `raw/` if the batch is unknown."""
+        return escape_control_characters(self.batch or RAW_PREFIX)
+
+    @property
     def batch_text(self) -> str:
         """The batch as part of a sentence."""
-        return f"batch {self.batch}" if self.batch else "an unknown batch"
+        return f"batch {self.shown_batch}" if self.batch else "an unknown batch"
 
     @property
     def label(self) -> str:
         """The batch name, such as `2026-11` for `raw/2026-11/`, or else the run ID."""
-        return self.batch.strip("/").rpartition("/")[2] if self.batch else self.run_id
+        return self.shown_batch.strip("/").rpartition("/")[2] if self.batch else self.run_id
 
 
 def build_failed_run_email(
@@ -76,8 +84,8 @@ def build_failed_run_email(
             _describe_step(step, details.log_tails.get(step.step_id), run.bucket)
             for step in details.steps
         ),
-        *details.gaps,
-        published,
+        *(truncate(gap) for gap in details.gaps),
+        truncate(published),
         _describe_cluster(details.cluster),
     ]
     is_data_error = failure.is_data_error or details.is_input_error
@@ -109,7 +117,7 @@ def build_ended_run_email(
     paragraphs = [
         f"Run {run.run_id} of {run.batch_text} {outcome}{state_in_sentence}.",
         failure.message,
-        published,
+        truncate(published),
         cluster,
     ]
     return _create_email(
@@ -137,9 +145,11 @@ def _describe_failure(failure: Failure, details: FailureDetails) -> str:
     for step in details.steps:
         tail = details.log_tails.get(step.step_id)
         if tail and tail.is_input_error and tail.lines:
-            return f"{step.name} reported a problem with the input: {tail.lines[-1]}"
+            problem = truncate(tail.lines[-1])
+            return f"{step.name} reported a problem with the input: {problem}"
     if details.cluster and details.cluster.failure_reason:
-        return f"{failure.message}\nThe cluster failed: {details.cluster.failure_reason}"
+        reason = truncate(details.cluster.failure_reason)
+        return f"{failure.message}\nThe cluster failed: {reason}"
     return failure.message
 
 
@@ -152,11 +162,11 @@ def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
         lines.append("  The job's log was not available when this email was sent.")
     elif tail.lines:
         lines.append("  Last lines of the job's log:")
-        lines += [f"    {line}" for line in tail.lines]
+        lines += [f"    {truncate(line)}" for line in tail.lines]
     else:
         lines.append("  No messages from the job could be read from its log.")
     if step.reason or step.message:
-        reason = " ".join(text for text in (step.reason, step.message) if text)
+        reason = truncate(f"{step.reason} {step.message}")
         lines.append(f"  Reason given by EMR: {reason}")
     lines.append(f"  Logs: s3://{bucket}/{step.logs_prefix}")
     return "\n".join(lines)
@@ -184,12 +194,12 @@ def _describe_next_steps(run: RunContext, *, is_data_error: bool) -> str:
         )
     command = (
         f"aws stepfunctions start-execution \\\n  --state-machine-arn {run.state_machine_arn} \\\n"
-        f"  --name {next_run_name(run.run_id)} \\\n"
+        f"  --name {shlex.quote(next_run_name(run.run_id))} \\\n"
         '  --input "$(aws stepfunctions describe-execution \\\n'
-        f"    --execution-arn {run.execution_arn} \\\n"
+        f"    --execution-arn {shlex.quote(run.execution_arn)} \\\n"
         '    --query input --output text)"'
     )
-    upload = f"upload all four files to {run.batch or RAW_PREFIX}. A new run starts automatically."
+    upload = f"upload all four files to {run.shown_batch}. A new run starts automatically."
     if is_data_error:
         return (
             f"To correct the data, {upload}\n\nTo process the same files again anyway:\n\n{command}"

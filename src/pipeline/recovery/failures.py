@@ -56,7 +56,7 @@ class Failure:
         cause = truncate(_extract_text(self.cause))
         if description:
             return f"{description} {cause}".strip()
-        return f"{self.error}: {cause}".strip(": ") or "No reason was given."
+        return f"{truncate(self.error)}: {cause}".strip(": ") or "No reason was given."
 
     @property
     def is_data_error(self) -> bool:

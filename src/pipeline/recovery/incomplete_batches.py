@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from contract.datasets import DATASETS
+from contract.text import escape_control_characters
 from pipeline.clock import parse_utc
 from pipeline.intake.upload_emails import format_file_states
 from pipeline.ledger.batch_item import Batch
@@ -84,25 +85,27 @@ def build_incomplete_batches_email(batches: Sequence[Batch]) -> Email:
 
 
 def _build_single_email(batch: Batch) -> Email:
+    prefix = escape_control_characters(batch.prefix)
     return Email(
-        f"Batch incomplete: {batch.prefix} is missing {_list_missing(batch)}",
-        f"Batch {batch.prefix} has been incomplete since {batch.waiting_since}, so no run has"
+        f"Batch incomplete: {prefix} is missing {_list_missing(batch)}",
+        f"Batch {prefix} has been incomplete since {batch.waiting_since}, so no run has"
         f" started.\n\n{format_file_states(batch)}\n\n"
-        f"Upload the missing or corrected files to {batch.prefix}. A run starts automatically when"
+        f"Upload the missing or corrected files to {prefix}. A run starts automatically when"
         f" the batch is complete. {_REPORTED_ONCE}\n",
     )
 
 
 def _create_summary_entry(batch: Batch) -> SummaryEntry:
     return SummaryEntry(
-        f"Batch incomplete: {batch.prefix}",
+        f"Batch incomplete: {escape_control_characters(batch.prefix)}",
         f"{_list_missing(batch)} missing",
         batch.waiting_since or "",
     )
 
 
 def _format_line(batch: Batch) -> str:
-    return f"- {batch.prefix}: {_list_missing(batch)} missing since {batch.waiting_since}"
+    prefix = escape_control_characters(batch.prefix)
+    return f"- {prefix}: {_list_missing(batch)} missing since {batch.waiting_since}"
 
 
 def _list_missing(batch: Batch) -> str:

@@ -260,7 +260,7 @@ def test_topic_without_subscription_has_no_subscriber(cloud: Cloud) -> None:
         (["HeadObject"], "batch raw/complete/: .*batch raw/late/", "batch email"),
         (["ListSubscriptionsByTopic"], "subscription", "subscription"),
         (["DescribeExecution"], "run run-1", "cluster run"),
-        (["Publish"], "run run-1: .*batch raw/late/", "run email"),
+        (["Publish"], "run run-1: .*incomplete batches", "run email"),
     ],
 )
 def test_failed_part_does_not_stop_other_parts(

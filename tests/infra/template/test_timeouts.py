@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handlers import report_failure
+from pipeline.notifications.email_budget import RETENTION
 from pipeline.release.custom_resource import RESERVED_SECONDS
 from tests.infra.support import asl
 from tests.infra.support.template import FUNCTION, resource, resources, template
@@ -98,3 +99,8 @@ def test_event_delivery_is_retried_for_a_day(rule: str) -> None:
 @pytest.mark.parametrize("queue", QUEUES)
 def test_dead_letters_are_kept_for_two_weeks(queue: str) -> None:
     assert resource(queue)["MessageRetentionPeriod"] == 14 * DAY
+
+
+def test_notifications_are_recorded_as_long_as_their_events_can_be_repeated() -> None:
+    """Otherwise, an event from the dead-letter queue could cause its email a second time."""
+    assert RETENTION.total_seconds() >= DAY + 14 * DAY
