@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
 CENT = Decimal("0.01")
@@ -66,7 +66,8 @@ def coordinate_parser(limit: int) -> Callable[[str], Decimal | None]:
     def parse(text: str) -> Decimal | None:
         if not _COORDINATE.fullmatch(text):
             return None
-        exact = Context(prec=len(text) + 6)
+        # Any number of digits is exact, before and after the point.
+        exact = Context(prec=len(text) + 6, Emin=MIN_EMIN, Emax=MAX_EMAX)
         value = Decimal(text).quantize(_MICRO, ROUND_HALF_UP, exact)
         # Decimal("-0") is negative zero, which does not exist in a decimal column.
         value = value or abs(value)

@@ -18,6 +18,7 @@ from contract.field_formats import (
     TimestampFormat,
 )
 from spark.cleaning.conversion import convert_field, trim_field
+from tests.support.time_limit import time_limit
 
 AMOUNT = DecimalFormat(12, 2, 0)
 LATITUDE = DecimalFormat(9, 6, -90, 90, round_excess=True)
@@ -45,6 +46,17 @@ CASES: list[tuple[FieldFormat, dict[str, object]]] = [
     (AMOUNT, dict.fromkeys(["1,5", "1.999", "1e3", "NaN", "-1", "+1", ".5", "5.", "10000000000"])),
     (LATITUDE, {"-74.4558925": Number("-74.455893"), "90.0000004": Number("90.000000")}),
     (LATITUDE, {"+0.0000005": Number("0.000001"), "-0.0000005": Number("-0.000001")}),
+    (
+        LATITUDE,
+        {
+            "90.0000004" + "9" * 9_000: Number("90.000000"),
+            "90.0000005" + "0" * 9_000: None,
+            "-0.0000005" + "0" * 9_000: Number("-0.000001"),
+            "-0.0000004" + "9" * 9_000: Number("0.000000"),
+            "+" + "0" * 9_000 + "12.5": Number("12.500000"),
+            "12.5" + "0" * 9_000 + "x": None,
+        },
+    ),
     (LATITUDE, dict.fromkeys(["90.0000005", "-90.1", "999.9999999", "9" * 40, "1" + "0" * 99])),
     (DATE, {"2024-02-29": date(2024, 2, 29), "0001-01-01": date(1, 1, 1)}),
     (DATE, dict.fromkeys(["2024-02-30", "2024-2-3", "0000-01-01", "29-02-2024", "2024-02-29 "])),
@@ -64,6 +76,29 @@ def test_field_is_converted_to_value_or_null(
         value = value.cast("string")
         values = {text: str(value) if value else None for text, value in values.items()}
     assert [row[0] for row in texts.select(value).collect()] == list(values.values())
+
+
+@pytest.mark.parametrize(
+    ("start", "digit", "end"),
+    [
+        ("1.", "1", ""),
+        ("1.", "0", "x"),
+        ("", "0", ""),
+        ("", "0", "x"),
+        ("", "1", ""),
+        ("-.", "0", "5"),
+    ],
+)
+@pytest.mark.parametrize(
+    "field_format", [LATITUDE, AMOUNT, IntegerFormat(), DATE, BooleanFormat()], ids=repr
+)
+def test_long_field_is_converted_in_linear_time(
+    spark: SparkSession, field_format: FieldFormat, start: str, digit: str, end: str
+) -> None:
+    text = F.concat(F.lit(start), F.repeat(F.lit(digit), 5_000_000), F.lit(end))
+    # It takes seconds. If the time grew with the square of the length, it would be an hour.
+    with time_limit(120, f"{field_format}: {start}{digit}...{end}"):
+        spark.range(1).select(convert_field(text, field_format)).collect()
 
 
 def test_trim_removes_only_spaces_and_tabs(spark: SparkSession) -> None:

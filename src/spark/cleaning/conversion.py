@@ -50,12 +50,24 @@ def _convert_integer(text: Column, field_format: IntegerFormat) -> Column:
 
 
 def _convert_decimal(text: Column, field_format: DecimalFormat) -> Column:
+    if field_format.round_excess:
+        text = _cut_fraction(text, field_format.scale + 1)
     # The cast rounds half up. The additional integer digit leaves room for the carry.
     number = text.cast(f"decimal({field_format.precision + 1},{field_format.scale})")
     is_in_range = number >= field_format.minimum
     if field_format.maximum is not None:
         is_in_range = is_in_range & (number <= field_format.maximum)
     return F.when(is_in_range, number.cast(field_format.sql_type))
+
+
+def _cut_fraction(number: Column, digits: int) -> Column:
+    """Return the text of a number with at most the given number of fraction digits.
+
+    The first digit after the last one to keep decides alone how half up rounds, so the other digits
+    are not needed. The cast would take time that grows with the square of their number: minutes for
+    a single field of a megabyte.
+    """
+    return F.regexp_extract(number, rf"\A[^.]*(?:\.[0-9]{{1,{digits}}})?", 0)
 
 
 def _convert_timestamp(text: Column, field_format: TimestampFormat) -> Column:
