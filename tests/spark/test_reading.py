@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from contract.datasets import Dataset, InputColumn
 from contract.field_formats import TextFormat
 from spark.errors import InputError
+from spark.reading import csv_grammar
 from spark.reading.csv_reader import read_headers, read_rows
 from tests.oracle.records import parse_records
+from tests.support.time_limit import time_limit
 
 PAIRS = Dataset(
     name="pairs",
@@ -83,6 +86,33 @@ def test_long_quoted_field_does_not_overflow_the_stack(spark: SparkSession, tmp_
     [(key, actual, raw_record)] = _read(spark, tmp_path, PAIRS)
     assert (key, raw_record) == ("1", None)
     assert actual == value.replace('""', '"')
+
+
+def test_long_text_is_split_in_linear_time(spark: SparkSession) -> None:
+    length = 200_000
+    repeated = [*FRAGMENTS, '"a', 'a"', '",', ',"', '","', '"a\n', '"",\n', 'a","\n', '"x"y,']
+    ends = ["", '"', "x", '"x', '"x"', '"x"y', '"x"\n1,2']
+    texts = spark.createDataFrame(
+        [(text, length // len(text), end) for text in repeated for end in ends],
+        "text string, count int, end string",
+    ).select(F.concat(F.expr("repeat(text, count)"), "end").alias("text"))
+    text = F.col("text")
+    fields = F.when(csv_grammar.is_well_quoted(text), csv_grammar.split_fields(text))
+    functions = {
+        "is_blank": csv_grammar.is_blank(text),
+        "is_well_quoted": csv_grammar.is_well_quoted(text),
+        "leaves_quote_open": csv_grammar.leaves_quote_open(text),
+        "stays_quoted": csv_grammar.stays_quoted(text),
+        "split_records": F.size(csv_grammar.split_records(text)),
+        "strip_line_ending": F.length(csv_grammar.strip_line_ending(text)),
+        "split_fields": F.size(fields),
+        "unquote": F.length(csv_grammar.unquote(text)),
+    }
+    for name, result in functions.items():
+        # It takes seconds. If the time for one text grew with the square of its length, it would be
+        # minutes.
+        with time_limit(100, name):
+            texts.select(F.max(F.struct(result))).collect()
 
 
 def test_header_may_have_another_order_byte_order_mark_blank_lines_and_extra_column(
