@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.datasets import Dataset
+from contract.text import escape_control_characters
 
 HEAD_BYTES = 1024 * 1024
 """The maximum number of bytes at the start of a file that the file check reads."""
+_EMPTY = "the file is empty; upload it with a header and rows"
+_BLANK_HEAD = "the first 1 MiB of the file is blank; remove the blank lines above the header"
+_LONG_HEADER = "the header line is longer than 1 MiB; put only the column names in the first line"
 
 _FORMATS_BY_SIGNATURE = (
     (b"\x1f\x8b", "gzip-compressed"),
@@ -35,6 +39,9 @@ _FORMATS_BY_FIRST_TEXT = (
 )
 _MAX_NAMES = 15
 _MAX_NAME_LENGTH = 60
+# A delimiter is one of the most frequent symbols of its header. To try every symbol of a line with
+# thousands of them would take hours.
+_MAX_DELIMITER_CANDIDATES = 8
 _DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 
 
@@ -82,7 +89,7 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
         is_complete: Whether `head` is the complete file.
     """
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
-        return _rejected("the file is empty; upload it with a header and rows")
+        return _rejected(_EMPTY if is_complete else _BLANK_HEAD)
     other_format = _detect_other_format(head)
     if other_format:
         return _rejected(
@@ -90,10 +97,12 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
         )
     problems = _encoding_problems(head, is_complete)
     lines = head.decode("utf-8-sig", errors="replace").split("\n")
-    header_line = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), 0)
+    header_line = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), len(lines) - 1)
     header, *after_cr = lines[header_line].rstrip("\r").lstrip("\r").split("\r")
     if after_cr:
         problems.append("lines end with CR only; save the file with LF or CRLF line endings")
+    elif not is_complete and header_line == len(lines) - 1:
+        problems.append(_LONG_HEADER)
     elif is_complete and not any(line.strip(" \t\r") for line in lines[header_line + 1 :]):
         problems.append("the file has no data rows below the header; add at least one row")
     names = [name.strip(" \t").lower() for name in _split(header, ",")]
@@ -165,11 +174,13 @@ def _detect_other_delimiter(dataset: Dataset, header: str) -> str | None:
         names = {name.strip(" \t").lower() for name in _split(header, delimiter)}
         return len(names & set(dataset.column_names))
 
-    candidates = sorted({letter for letter in header if not letter.isalnum()} - set(',"_'))
-    best = max(candidates, key=count_expected_names, default=",")
+    counts = Counter(header)
+    symbols = [symbol for symbol in counts if not (symbol.isalnum() or symbol in ',"_')]
+    symbols.sort(key=lambda symbol: (-counts[symbol], symbol))
+    best = max(symbols[:_MAX_DELIMITER_CANDIDATES], key=count_expected_names, default=",")
     if count_expected_names(best) <= max(count_expected_names(","), 1):
         return None
-    return _DELIMITER_NAMES.get(best, f"`{best}`")
+    return _DELIMITER_NAMES.get(best, f"`{escape_control_characters(best)}`")
 
 
 def _unexpected_column_warnings(names: list[str]) -> tuple[str, ...]:
@@ -194,4 +205,5 @@ def _columns(names: Sequence[str]) -> str:
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= _MAX_NAME_LENGTH else f"{name[:_MAX_NAME_LENGTH]}…"
+    shown = escape_control_characters(name[:_MAX_NAME_LENGTH])
+    return shown if len(name) <= _MAX_NAME_LENGTH else f"{shown}…"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contract.datasets import DATASETS, Dataset
 from contract.kpi_tables import KpiTable
+from contract.text import has_control_characters
 
 RAW_PREFIX = "raw/"
 VERIFICATION_PREFIX = "verification/"
@@ -78,13 +79,14 @@ def publication_key(published_at: str, run_id: str) -> str:
     """Return the key of a publication record.
 
     Readers see the run of the newest record. The views read the time of publication from the
-    content of the record, which contains the same time.
+    content of the record, which contains the same time. The key has no colons, because not every
+    tool accepts them in the name of a file.
 
     Args:
         published_at: The time of publication, in UTC, as text that sorts chronologically.
         run_id: The run ID.
     """
-    return f"{PUBLISHED_RUNS_PREFIX}{published_at}-{run_id}.json"
+    return f"{PUBLISHED_RUNS_PREFIX}{published_at.replace(':', '-')}-{run_id}.json"
 
 
 def run_report_key(run_id: str, name: str) -> str:
@@ -124,10 +126,10 @@ def parse_upload_key(key: str) -> UploadLocation | None:
     """Parse a key of the form `raw/<file>` or `raw/<batch name>/<file>`.
 
     Returns:
-        The location, or `None` if the key does not have this form or the file name belongs to no
-        dataset.
+        The location, or `None` if the key does not have this form, the file name belongs to no
+        dataset, or the batch name contains control or bidirectional-formatting characters.
     """
-    match = _UPLOAD_KEY.fullmatch(key)
+    match = None if has_control_characters(key) else _UPLOAD_KEY.fullmatch(key)
     file = match["file"] if match else None
     dataset = next((dataset for dataset in DATASETS if dataset.file == file), None)
     return UploadLocation(match["batch_prefix"], dataset) if match and dataset else None

@@ -85,6 +85,39 @@ def test_invalid_run_id(text: str) -> None:
     assert not layout.is_run_id(text)
 
 
+@pytest.mark.parametrize(
+    "key", ["raw/users.csv", "raw/2026-11/users.csv", "raw/März 東京/users.csv"]
+)
+def test_valid_upload_key(key: str) -> None:
+    location = layout.parse_upload_key(key)
+    assert location is not None
+    assert (location.batch_prefix, location.dataset) == (key.removesuffix("users.csv"), USERS)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "users.csv",
+        "raw/Users.csv",
+        "raw/a/b/users.csv",
+        "raw//users.csv",
+        "raw/users.csv\n",
+        "raw/\nusers.csv",
+        "raw/two\nlines/users.csv",
+        "raw/a\x1b[31mb/users.csv",
+        "raw/a\x00b/users.csv",
+        "raw/a\x85b/users.csv",
+        "raw/a\u2028b/users.csv",
+        "raw/gpj.\u202eexe/users.csv",
+        "raw/\u2066a/users.csv",
+        "raw/a\u200fb/users.csv",
+        "raw/a\ud800b/users.csv",
+    ],
+)
+def test_invalid_upload_key(key: str) -> None:
+    assert layout.parse_upload_key(key) is None
+
+
 def test_storage_layout() -> None:
     assert layout.curated_prefix(USERS, "r1") == "output/users/run_id=r1"
     assert layout.quarantine_prefix(RENTALS, "r1") == "quarantine/rentals/run_id=r1"

@@ -6,8 +6,10 @@ import gzip
 
 import pytest
 
+from contract import file_check
 from contract.datasets import LOCATIONS, RENTALS, USERS
 from contract.file_check import HEAD_BYTES, check_head
+from contract.text import escape_control_characters, has_control_characters
 
 NAMES = ",".join(LOCATIONS.column_names)
 ROW = "1,Bean LLC,51144 Patrick Isle,Fontana,CA,92188,-74.4558925,-42.279882"
@@ -15,6 +17,7 @@ VALID = f"{NAMES}\n{ROW}\n".encode()
 
 NO_DATA_ROWS = "the file has no data rows below the header; add at least one row"
 NO_HEADER = "the first line contains none of the expected column names; add the header line"
+LONG_HEADER = "the header line is longer than 1 MiB; put only the column names in the first line"
 CR_ONLY = "lines end with CR only; save the file with LF or CRLF line endings"
 
 REJECTED = {
@@ -103,6 +106,75 @@ def test_character_split_by_the_end_of_the_head_is_valid() -> None:
     assert check_head(USERS, head, is_complete=False).problems == ()
     assert "not valid UTF-8" in check_head(USERS, head, is_complete=True).problems[0]
     assert HEAD_BYTES == 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("head", "problems"),
+    [
+        (f"{NAMES},{'x' * HEAD_BYTES}".encode(), [LONG_HEADER]),
+        (f"{NAMES},x,".encode() + b"," * HEAD_BYTES, [LONG_HEADER]),
+        (b"\n" + NAMES.encode() + b" " * HEAD_BYTES, [LONG_HEADER]),
+        (b"x;" * HEAD_BYTES, [LONG_HEADER, NO_HEADER]),
+        (
+            NAMES.replace(",", ";").encode() + b";" * HEAD_BYTES,
+            [LONG_HEADER, "wrong delimiter (semicolon); separate the fields with commas"],
+        ),
+        (VALID.replace(b"\n", b"\r") + b"1\r" * HEAD_BYTES, [CR_ONLY]),
+        (
+            b"\n" * HEAD_BYTES,
+            ["the first 1 MiB of the file is blank; remove the blank lines above the header"],
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_header_that_does_not_end_within_the_head_is_rejected(
+    head: bytes, problems: list[str]
+) -> None:
+    assert list(check_head(LOCATIONS, head[:HEAD_BYTES], is_complete=False).problems) == problems
+
+
+def test_header_that_ends_with_the_head_is_accepted() -> None:
+    padding = b" " * (HEAD_BYTES - len(NAMES) - 1)
+    head = NAMES.encode() + padding + b"\n"
+    assert len(head) == HEAD_BYTES
+    assert check_head(LOCATIONS, head, is_complete=False).problems == ()
+
+
+def test_number_of_tried_delimiters_does_not_grow_with_the_symbols(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def split(line: str, delimiter: str) -> list[str]:
+        tried.append(delimiter)
+        return line.split(delimiter)
+
+    monkeypatch.setattr(file_check, "_split", split)
+    symbols = "".join(chr(code) for code in range(0x2190, 0x2BFF))
+    for text in (symbols, symbols * 100):
+        tried.clear()
+        assert NO_HEADER in check_head(LOCATIONS, f"{text}\nx\n".encode(), True).problems
+        assert len(tried) < 20
+
+
+def test_delimiter_is_found_among_other_symbols() -> None:
+    header = "^".join(f"{name} (#{number})" for number, name in enumerate("abcdefgh"))
+    header = "^".join([header, *LOCATIONS.column_names])
+    problems = check_head(LOCATIONS, f"{header}\nx\n".encode(), True).problems
+    assert problems == ("wrong delimiter (`^`); separate the fields with commas",)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m", "\u202ecsv.exe", "a\x7f", "a\u2028b", "a\x85"])
+def test_messages_contain_no_control_characters(name: str) -> None:
+    extra = VALID.replace(b"\n", f",{name}\n".encode(), 1)
+    twice = VALID.replace(b"\n", f",{name},{name}\n".encode(), 1)
+    [warning] = check_head(LOCATIONS, extra, is_complete=True).warnings
+    message = check_head(LOCATIONS, twice, is_complete=True).message(LOCATIONS.file)
+    delimiter = check_head(LOCATIONS, VALID.replace(b",", name[-1].encode()), is_complete=True)
+    for text in (warning, message, *delimiter.problems):
+        assert not has_control_characters(text)
+    assert escape_control_characters(name) in warning
+    assert escape_control_characters(name) in message
 
 
 def test_message_about_a_wide_header_is_short() -> None:
