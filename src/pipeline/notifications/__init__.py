@@ -1,1 +1,1 @@
-"""Emails through SNS, each sent once for its event."""
+"""Emails through SNS, each sent once for its event, and the budget of those about uploads."""

@@ -13,6 +13,7 @@ import pytest
 from moto.sns.models import sns_backends
 
 from handlers.receive_upload import handler
+from pipeline.notifications.email_budget import SummaryEntry
 from pipeline.publication.pointer import Pointer
 from tests.functional.conftest import REGION, Cloud, Context
 from tests.support.broken_files import VALID_FILES
@@ -26,7 +27,8 @@ DATASET_ATTRIBUTES = r"^(users|vehicles|locations|rentals)(?=$|_)"
 
 
 def _get_key_prefix(item: dict[str, Any]) -> str:
-    return re.split("[/#]", item["id"])[0]
+    kind, *rest = re.split("[/#]", item["id"])
+    return f"{kind} page" if kind == "email_budget" and len(rest) > 1 else kind
 
 
 def _list_attributes(item: dict[str, Any]) -> set[str]:
@@ -35,8 +37,9 @@ def _list_attributes(item: dict[str, Any]) -> set[str]:
 
 @pytest.fixture
 def items(cloud: Cloud) -> list[dict[str, Any]]:
-    """The items after a valid upload, a rejected upload, and an aborted run, without subscriber."""
-    for number, file in enumerate(("users.csv", "rental_transactions.csv")):
+    """The items after a valid upload, rejected uploads, and an aborted run, without subscriber."""
+    files = ("users.csv", "rental_transactions.csv", "rental_transactions.csv")
+    for number, file in enumerate(files):
         content = VALID_FILES[file] if file == "users.csv" else b"x"
         key = f"raw/2026-11/{file}"
         handler(upload_event(key, f"0{number}", cloud.put(key, content)), Context())
@@ -48,10 +51,17 @@ def items(cloud: Cloud) -> list[dict[str, Any]]:
 
 def test_examples_show_every_attribute(items: list[dict[str, Any]]) -> None:
     examples = {_get_key_prefix(example): _list_attributes(example) for example in EXAMPLES}
-    assert set(examples) == {"batch", "run", "pointer", "subscription", "notification"}
+    emails = {"notification", "email_budget", "email_budget page"}
+    assert set(examples) == {"batch", "run", "pointer", "subscription", *emails}
     assert examples["pointer"] == {"id", *(field.name for field in fields(Pointer))}
     prefixes = set()
     for item in items:
         prefixes.add(_get_key_prefix(item))
         assert _list_attributes(item) <= examples[_get_key_prefix(item)], item["id"]
-    assert prefixes == {"batch", "run", "subscription", "notification"}
+    assert prefixes == {"batch", "run", "subscription", *emails}
+
+
+def test_example_shows_entry_of_summary() -> None:
+    (page,) = (example for example in EXAMPLES if "entries" in example)
+    (entry,) = page["entries"].values()
+    assert set(entry) == {field.name for field in fields(SummaryEntry)}
