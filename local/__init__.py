@@ -2,5 +2,3 @@
 
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
-# MiniStack accepts an account ID as the access key of that account's root user, with this secret.
-SECRET = "local"  # noqa: S105 - grants access to nothing but a server on this machine

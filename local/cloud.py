@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import boto3
 import botocore.session
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local import ACCOUNT, SECRET
 from local.server import DESCRIPTION_FILE, LOCK_FILE
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +51,8 @@ class Cloud:
         ca_bundle: The certificate authorities that verify its certificate.
         mailbox_folder: The folder where it stores emails.
         stops_with_parent: Whether it belongs to a running process and stops with that process.
+        access_key: The access key of the account's root user, as environment variables. Each start
+            creates a new one.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class Cloud:
     ca_bundle: Path
     mailbox_folder: Path
     stops_with_parent: bool
+    access_key: Mapping[str, str] = field(repr=False, hash=False)
 
     @property
     def name(self) -> str:
@@ -81,8 +83,7 @@ class Cloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
-            "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": SECRET,
+            **self.access_key,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             **_proxy_exclusions(),
@@ -92,7 +93,13 @@ class Cloud:
         """Return a boto3 client that acts as the account's root user."""
         # The type stubs of boto3 require the service name as a literal.
         create_client: Any = _session(self.region).client
-        return create_client(service, endpoint_url=self.endpoint, verify=str(self.ca_bundle))
+        return create_client(
+            service,
+            endpoint_url=self.endpoint,
+            verify=str(self.ca_bundle),
+            aws_access_key_id=self.access_key["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.access_key["AWS_SECRET_ACCESS_KEY"],
+        )
 
 
 def start(folder: Path, *, stop_with_parent: bool = True) -> Cloud:
@@ -194,6 +201,7 @@ def find(folder: Path) -> Cloud | None:
         Path(description["ca_bundle"]),
         Path(description["mailbox_folder"]),
         description["stops_with_parent"],
+        description["access_key"],
     )
 
 
@@ -257,8 +265,6 @@ def _wait_for_start(folder: Path, process: subprocess.Popen[bytes]) -> Cloud:
 def _session(region: str) -> boto3.session.Session:
     """Return one session for all clients: each new session loads the service models again."""
     return boto3.session.Session(
-        aws_access_key_id=ACCOUNT,
-        aws_secret_access_key=SECRET,
         region_name=region,
         # Ignore AWS_PROFILE: its profile belongs to a real account and may not exist here.
         botocore_session=botocore.session.Session({"profile": (None, None, None, None)}),

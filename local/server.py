@@ -15,9 +15,11 @@ import fcntl
 import json
 import os
 import resource
+import secrets
 import shutil
 import signal
 import socket
+import string
 import sys
 import threading
 from importlib import import_module
@@ -26,12 +28,14 @@ from typing import IO, Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from local import ACCOUNT, REGION, SECRET
+from local import ACCOUNT, REGION
+from local.administration import hide_administration
 from local.certificate import CertificateFiles, create_certificate
 
 DESCRIPTION_FILE = "cloud.json"
 LOCK_FILE = "lock"
 _SHUTDOWN_TIMEOUT = 5.0  # seconds that the shutdown hooks of the extensions may take
+_ACCESS_KEY_CHARACTERS = string.ascii_uppercase + "234567"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -73,29 +77,45 @@ def _run(folder: Path, *, stop_with_parent: bool) -> None:
         # Each start begins with an empty account. The old files stay readable until then.
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir()
-    os.environ.update(_environment(folder, endpoint, certificate))
+    access_key = _create_access_key()
+    os.environ.update(_environment(folder, endpoint, certificate) | access_key)
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         # Lambda functions inherit the environment, and must import only what their package has.
         del os.environ[name]
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     import_module("local.extensions").install()
-    description = folder / DESCRIPTION_FILE
-    description.with_suffix(".new").write_text(
-        json.dumps(
-            {
-                "endpoint": endpoint,
-                "pid": os.getpid(),
-                "region": REGION,
-                "ca_bundle": str(certificate.ca_bundle),
-                "mailbox_folder": str(folder / "mailbox"),
-                "stops_with_parent": stop_with_parent,
-            },
-            indent=2,
-        )
+    _write_description(
+        folder / DESCRIPTION_FILE,
+        {
+            "endpoint": endpoint,
+            "pid": os.getpid(),
+            "region": REGION,
+            "ca_bundle": str(certificate.ca_bundle),
+            "mailbox_folder": str(folder / "mailbox"),
+            "stops_with_parent": stop_with_parent,
+            "access_key": access_key,
+        },
     )
-    description.with_suffix(".new").rename(description)
     asyncio.run(_serve(listener, certificate, stop_with_parent=stop_with_parent))
+
+
+def _create_access_key() -> dict[str, str]:
+    """Return a new access key of the account's root user as environment variables."""
+    key_id = "".join(secrets.choice(_ACCESS_KEY_CHARACTERS) for _ in range(16))
+    return {
+        "AWS_ACCESS_KEY_ID": f"AKIA{key_id}",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),  # 40 characters, as on AWS
+    }
+
+
+def _write_description(file: Path, description: dict[str, Any]) -> None:
+    """Write the file with which `local.cloud` finds this server, all at once."""
+    new_file = file.with_suffix(".new")
+    new_file.unlink(missing_ok=True)
+    new_file.touch(mode=0o600)  # it contains the root user's access key
+    new_file.write_text(json.dumps(description, indent=2))
+    new_file.rename(file)
 
 
 def _environment(folder: Path, endpoint: str, certificate: CertificateFiles) -> dict[str, str]:
@@ -127,8 +147,6 @@ def _environment(folder: Path, endpoint: str, certificate: CertificateFiles) -> 
         "AWS_CA_BUNDLE": ca_bundle,
         "REQUESTS_CA_BUNDLE": ca_bundle,
         "SSL_CERT_FILE": ca_bundle,
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": REGION,
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
@@ -140,7 +158,7 @@ async def _serve(
 ) -> None:
     # Imported here because these modules read the environment when they are imported.
     hypercorn: Any = import_module("hypercorn.asyncio")
-    application = import_module("ministack.app").app
+    application = hide_administration(import_module("ministack.app").app)
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.certfile, config.keyfile = str(certificate.certificate), str(certificate.key)

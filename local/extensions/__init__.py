@@ -10,6 +10,7 @@ from importlib import import_module
 EXTENSIONS = (
     "cloudformation.resources",
     "s3.bucket_keys",
+    "iam.credentials",
     "iam.permissions",
     "iam.leading_keys",
     "cloudwatch_logs.log_group_keys",

@@ -17,6 +17,7 @@ from local.extensions.iam.leading_keys import get_leading_keys_context
 from local.extensions.patching.patches import replace, resolve
 from local.extensions.s3.bucket_keys import get_key_denial
 
+_IAM_EVALUATOR = "ministack.core.iam_evaluator"
 _EXTRACT_PARAMETERS = (
     "service",
     "method",
@@ -51,9 +52,7 @@ def install() -> None:
         _extract_resource_arn,
         _EXTRACT_PARAMETERS,
     )
-    _originals["enforce"] = replace(
-        "ministack.core.iam_evaluator", "enforce", _enforce, _ENFORCE_PARAMETERS
-    )
+    _originals["enforce"] = replace(_IAM_EVALUATOR, "enforce", _enforce, _ENFORCE_PARAMETERS)
 
 
 def _extract_resource_arn(
@@ -90,6 +89,10 @@ def _enforce(
 ) -> Any:
     """Return the denial of a resource that AWS requires, or `None` if all are allowed."""
     enforce = _originals["enforce"]
+    # The original would look for the permissions of an empty access key.
+    is_public = resolve(_IAM_EVALUATOR, "_served_unsigned", ("service", "iam_action"))
+    if not access_key_id and is_public(service, iam_action):
+        return None
     service_context = {**(service_context or {}), **get_leading_keys_context(resource_arn)}
     arns = _get_required_arns(resource_arn) if service == "glue" else [resource_arn]
     for arn in arns:

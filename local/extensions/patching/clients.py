@@ -7,7 +7,9 @@ including conditions and explicit denies.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
+import secrets
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
@@ -16,11 +18,12 @@ import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
 
-from local import ACCOUNT, REGION, SECRET
+from local import ACCOUNT, REGION
 from local.extensions.patching.patches import resolve
 
 _IAM_EVALUATOR = "ministack.core.iam_evaluator"
 _client_lock = Lock()  # creating boto3 clients is not thread-safe
+_credential_key = secrets.token_bytes(32)
 
 
 class AssumeRoleError(Exception):
@@ -81,21 +84,26 @@ def check_trust(role_arn: str, service: str, **source: str) -> None:
         raise AssumeRoleError(f"{service} is not authorized to assume the role {role_arn}.")
 
 
-def get_role_credentials(role_arn: str) -> dict[str, str]:
+def get_role_credentials(role_arn: str, session_name: str = "local") -> dict[str, str]:
     """Return credentials of a session of a role.
 
+    Args:
+        role_arn: The ARN of the role.
+        session_name: The name of the session.
+
     Returns:
-        The credentials by the names of their environment variables. A role always gets the same
-        credentials.
+        The credentials by the names of their environment variables. A session always gets the same
+        credentials from one server process.
     """
     name = role_arn.rsplit("/", 1)[-1]
-    digest = hashlib.sha256(f"local {role_arn}".encode()).hexdigest()
-    key, secret, token = f"ASIA{digest[:16].upper()}", digest, digest[::-1]
+    message = f"{role_arn} {session_name}".encode()
+    digest = hmac.new(_credential_key, message, hashlib.sha512).hexdigest()
+    key, secret, token = f"ASIA{digest[:16].upper()}", digest[16:56], digest[56:]
     resolve("ministack.services.sts", "register_session", ("access_key", "session"))(
         key,
         {
-            "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/local",
-            "UserId": f"{name}:local",
+            "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session_name}",
+            "UserId": f"{name}:{session_name}",
             "SecretAccessKey": secret,
             "SessionToken": token,
         },
@@ -111,11 +119,8 @@ def _session() -> boto3.session.Session:
 
 @lru_cache(maxsize=64)
 def _create_client(service: str, role_arn: str | None) -> BaseClient:
-    credentials = (
-        get_role_credentials(role_arn)
-        if role_arn
-        else {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET}
-    )
+    # The environment of the server contains the access key of the account's root.
+    credentials = get_role_credentials(role_arn) if role_arn else os.environ
     # boto3's type stubs require the service's name as a literal.
     create: Any = _session().client
     client: BaseClient = create(

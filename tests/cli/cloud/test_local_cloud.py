@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,20 @@ from local.cloud import Cloud, FolderInUseError
 from local.errors import UserError
 from tests.support.console import get_output
 
+ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s3cret"}
+
 
 def create_cloud(folder: Path, stops_with_parent: bool = False) -> Cloud:
-    return Cloud(folder, "https://x", 1, "eu-west-1", folder, folder, stops_with_parent)
+    return Cloud(folder, "https://x", 1, "eu-west-1", folder, folder, stops_with_parent, ACCESS_KEY)
 
 
 def test_access_instructions_are_valid_shell_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "it's a bundle.pem"
-    cloud = Cloud(tmp_path, "https://127.0.0.1:1", 1, "eu-west-1", bundle, tmp_path / "m", False)
+    cloud = replace(create_cloud(tmp_path), endpoint="https://127.0.0.1:1", ca_bundle=bundle)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
-    names = ("CA_BUNDLE", "ENDPOINT_URL", "REGION", "PROFILE", "ENDPOINT_URL_S3")
+    names = ("CA_BUNDLE", "ENDPOINT_URL", "SECRET_ACCESS_KEY", "PROFILE", "ENDPOINT_URL_S3")
     values = " ".join(f"$AWS_{name}" for name in names)
     script = f'{target.format_access_instructions(cloud)}\necho "{values}"'
     shell = subprocess.run(
@@ -40,7 +43,7 @@ def test_access_instructions_are_valid_shell_commands(
         text=True,
         check=True,
     )
-    assert shell.stdout == f"{bundle} https://127.0.0.1:1 eu-west-1  \n"
+    assert shell.stdout == f"{bundle} https://127.0.0.1:1 s3cret  \n"
     assert shlex.quote(str(bundle)) in target.format_access_instructions(cloud)
 
 

@@ -42,7 +42,12 @@ def run_in_new_process(code: str) -> None:
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=PROJECT_ROOT,
-        env={"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}", "AUTH": "true"},
+        env={
+            "PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}",
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        },
         capture_output=True,
         text=True,
         check=False,
