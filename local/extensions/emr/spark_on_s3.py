@@ -1,7 +1,7 @@
 """Configures Spark on this machine so that steps run with unchanged `s3://` arguments.
 
-Hadoop's ViewFs maps the `s3` scheme to local folders, one per bucket (see `S3Copy`). The command
-line stays as it is; all settings are in Spark's configuration folder.
+Hadoop's ViewFs maps the `s3` scheme to local folders, one per bucket (see `S3Copy`). The settings
+are in Spark's configuration folder.
 """
 
 from __future__ import annotations
@@ -81,7 +81,11 @@ def _write_configuration(
         *spark_settings.jvm_options(input_bytes),
     ]
     settings = {
-        **_get_spark_defaults(cluster),
+        **{
+            name: value
+            for name, value in get_spark_defaults(cluster).items()
+            if not name.startswith(_CLUSTER_ONLY_PREFIXES)
+        },
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": _DRIVER_MEMORY,
         **spark_settings.single_machine_settings(cores),
@@ -109,12 +113,11 @@ def _is_bucket(uri: str) -> bool:
     return not split_uri(uri)[1]
 
 
-def _get_spark_defaults(cluster: Mapping[str, Any]) -> dict[str, str]:
-    """Return the cluster's `spark-defaults` that apply to one machine."""
+def get_spark_defaults(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cluster's `spark-defaults`, given MiniStack's record of the cluster."""
     return {
         name: value
         for configuration in cluster.get("Configurations", [])
         if configuration.get("Classification") == "spark-defaults"
         for name, value in configuration.get("Properties", {}).items()
-        if not name.startswith(_CLUSTER_ONLY_PREFIXES)
     }

@@ -23,6 +23,8 @@ from botocore.exceptions import ClientError
 from local import REGION, supervisor
 from local.extensions.emr import spark_on_s3
 from local.extensions.emr.instance_profiles import get_profile_role_arn
+from local.extensions.emr.spark_submit import parse_arguments
+from local.extensions.emr.yarn_application import YarnApplication
 from local.extensions.patching.clients import AssumeRoleError, get_client, get_role_credentials
 from local.extensions.s3.bucket_copy import S3AccessError, S3Copy
 from local.extensions.s3.files import split_uri
@@ -34,7 +36,8 @@ _log = logging.getLogger("emr")
 _TRUSTED_SERVICE = "ec2.amazonaws.com"  # the role of an instance profile must trust EC2
 _COMMAND_RUNNER = "command-runner.jar"
 _INHERITED_VARIABLES = ("HOME", "LANG", "LC_ALL", "TZ")
-_LOG_NAMES = ("controller", "stderr", "stdout")
+_OUTPUT_NAMES = ("stderr", "stdout")
+_LOG_NAMES = ("controller", *_OUTPUT_NAMES)
 _CACHE_FOLDER = "cache"
 
 
@@ -62,6 +65,8 @@ class Step:
         self._emr_folder = Path(os.environ["LOCAL_STATE"]) / "emr"
         self._folder = self._emr_folder / cluster["Id"] / step["Id"]
         self._process: subprocess.Popen[bytes] | None = None
+        # The application whose driver the step runs in a container, if it does.
+        self._application: YarnApplication | None = None
         self._is_stopped = False
         self._lock = threading.Lock()
 
@@ -78,7 +83,7 @@ class Step:
         self._write_controller_log(f"INFO startExec 'hadoop jar {command}'")
         message, code = "", 1
         try:
-            code = self._execute()
+            code, message = self._execute()
         except (_StepError, S3AccessError, AssumeRoleError, JavaNotFoundError) as error:
             message = str(error)
         with (self._folder / "stderr").open("a") as stderr:
@@ -109,8 +114,12 @@ class Step:
                 with suppress(ProcessLookupError, PermissionError):
                     stop_process(self._process.pid)
 
-    def _execute(self) -> int:
-        """Run the process, store what it wrote in S3, and return its exit code."""
+    def _execute(self) -> tuple[int, str]:
+        """Run the process, and store what it wrote in S3.
+
+        Returns:
+            The exit code of the step's command, and its last error message if it is known.
+        """
         if self._config["Jar"] != _COMMAND_RUNNER:
             raise _StepError(
                 f"The local cloud runs only {_COMMAND_RUNNER}, not {self._config['Jar']}."
@@ -127,6 +136,11 @@ class Step:
         copy = S3Copy(self._get_s3_client(), self._folder / "s3", cache)
         if program == spark_on_s3.SPARK_SUBMIT:
             environment |= spark_on_s3.prepare(arguments, self._cluster, copy, self._folder)
+            defaults = spark_on_s3.get_spark_defaults(self._cluster)
+            arguments, is_cluster_mode = parse_arguments(arguments, defaults)
+            if is_cluster_mode:
+                self._application = YarnApplication.create(self._cluster)
+                self._driver_folder.mkdir(parents=True)
         if copy.omitted:
             self._write_controller_log(
                 f"WARN {len(copy.omitted)} objects are not visible to the step, because its role "
@@ -137,12 +151,12 @@ class Step:
         # On a real cluster, a job writes to S3 while it runs, so what it wrote before it failed is
         # stored too.
         copy.store()
-        return code
+        return self._finish(self._application, code) if self._application else (code, "")
 
     def _run_process(self, command: list[str], environment: dict[str, str]) -> int:
         with (
-            (self._folder / "stdout").open("wb") as stdout,
-            (self._folder / "stderr").open("wb") as stderr,
+            (self._driver_folder / "stdout").open("wb") as stdout,
+            (self._driver_folder / "stderr").open("wb") as stderr,
         ):
             with self._lock:
                 if self._is_stopped:
@@ -154,6 +168,25 @@ class Step:
             # Background processes of the command end with it.
             _kill_group(process)
         return code if code >= 0 else 128 - code
+
+    @property
+    def _driver_folder(self) -> Path:
+        """The folder with the output of the process."""
+        return Path(self._folder, self._application.driver_folder if self._application else "")
+
+    def _finish(self, application: YarnApplication, code: int) -> tuple[int, str]:
+        """Log the end of an application as `spark-submit` does in cluster mode.
+
+        Args:
+            application: The application.
+            code: The exit code of its driver.
+
+        Returns:
+            The exit code and the error message of `spark-submit`.
+        """
+        with (self._folder / "stderr").open("a") as stderr:
+            stderr.write(application.describe_end(code))
+        return (0, "") if code == 0 else (1, application.failure)
 
     def _start(
         self,
@@ -212,12 +245,18 @@ class Step:
         if not uri:
             return ""
         bucket, prefix = split_uri(uri)
-        folder = "/".join(filter(None, [prefix, self._cluster["Id"], "steps", self._id]))
+        cluster_folder = "/".join(filter(None, [prefix, self._cluster["Id"]]))
+        folder = f"{cluster_folder}/steps/{self._id}"
+        logs = {f"{folder}/{name}.gz": self._folder / name for name in _LOG_NAMES}
+        if self._application:
+            for name in _OUTPUT_NAMES:
+                key = f"{cluster_folder}/{self._application.driver_folder}/{name}.gz"
+                logs[key] = self._driver_folder / name
         try:
             s3 = self._get_s3_client()
-            for name in _LOG_NAMES:
-                content = gzip.compress((self._folder / name).read_bytes(), mtime=0)
-                s3.put_object(Bucket=bucket, Key=f"{folder}/{name}.gz", Body=content)
+            for key, file in logs.items():
+                content = gzip.compress(file.read_bytes(), mtime=0)
+                s3.put_object(Bucket=bucket, Key=key, Body=content)
         except (ClientError, AssumeRoleError) as error:
             # As on EMR, a step does not fail because its logs cannot be stored.
             _log.warning("cannot store the logs of step %s: %s", self._id, error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import re
 import signal
 import zipfile
 from pathlib import Path
@@ -221,3 +223,63 @@ def test_spark_reads_and_writes_s3_with_unchanged_arguments(sandbox: EmrSandbox)
         assert "r1/_SUCCESS" in names
         assert any(name.endswith(".parquet") for name in names)
         assert not any(name.endswith(".crc") or "_temporary" in name for name in names)
+
+
+ECHO_JOB = """
+import sys
+
+print(*sys.argv[1:])
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "status"), [(0, "COMPLETED", "SUCCEEDED"), (3, "FAILED", "FAILED")]
+)
+def test_output_of_cluster_mode_is_in_the_container_of_the_driver(
+    sandbox: EmrSandbox, cluster: str, code: int, state: str, status: str
+) -> None:
+    script = sandbox.put_object("scripts/echo.py", ECHO_JOB.encode())
+    (step,) = sandbox.add_steps(
+        cluster,
+        command_step(
+            *("spark-submit", "--master", "yarn", "--deploy-mode", "cluster", script),
+            *(str(code), "--deploy-mode", "cluster"),
+        ),
+    )
+    result = sandbox.wait_for_step(cluster, step, FINAL_STEP_STATES, timeout=60)
+    assert result["State"] == state
+    errors = sandbox.read_log(cluster, step, "stderr")
+    assert sandbox.read_log(cluster, step, "stdout") == ""
+    assert f"final status: {status}\n" in errors
+    [application] = set(re.findall(r"application_\d{13}_\d{4}", errors))
+    container = application.replace("application", "container") + "_01_000001"
+    folder = f"logs/{cluster}/containers/{application}/{container}"
+    assert sandbox.list_keys(folder) == {f"{folder}/stderr.gz", f"{folder}/stdout.gz"}
+    output = gzip.decompress(sandbox.read_object(f"{folder}/stdout.gz")).decode()
+    assert output == f"{code} --deploy-mode cluster\n"
+    if code == 0:
+        assert "FailureDetails" not in result
+        assert errors.endswith("Command exiting with ret '0'\n")
+    else:
+        assert result["FailureDetails"] == {
+            "Reason": "Unknown Error.",
+            "Message": 'Exception in thread "main" org.apache.spark.SparkException: '
+            f"Application {application} finished with failed status",
+            "LogFile": f"s3://{BUCKET}/logs/{cluster}/steps/{step}/stderr.gz",
+        }
+        # The exit code of spark-submit, which is 1 whatever the exit code of the driver.
+        assert errors.endswith("Command exiting with ret '1'\n")
+
+
+def test_container_of_the_driver_is_in_the_logs_of_its_own_cluster(sandbox: EmrSandbox) -> None:
+    """The applications of each cluster are numbered from 1."""
+    cluster = sandbox.start_cluster()
+    script = sandbox.put_object("scripts/echo.py", ECHO_JOB.encode())
+    (step,) = sandbox.add_steps(
+        cluster, command_step("spark-submit", "--deploy-mode=cluster", script, "0")
+    )
+    sandbox.wait_for_step(cluster, step, FINAL_STEP_STATES, timeout=60)
+    [folder] = {key.split("/")[3] for key in sandbox.list_keys(f"logs/{cluster}/containers/")}
+    assert re.fullmatch(r"application_\d{13}_0001", folder)
+    sandbox.emr.terminate_job_flows(JobFlowIds=[cluster])
