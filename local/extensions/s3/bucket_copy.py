@@ -21,12 +21,13 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.extensions.s3.files import split_uri
-from local.extensions.s3.object_cache import ObjectCache
+from local.extensions.s3.object_cache import CachedObject, ObjectCache
 
 # The folder of a job's uncommitted files. With S3A's committers it never appears in a bucket.
 _UNCOMMITTED_FOLDER = "_temporary"
 _MAX_KEYS_PER_DELETE = 1000
 _MAX_NAME_BYTES = 255  # of a file or folder, in common file systems
+_MAX_KEY_BYTES = 1024  # in S3, which MiniStack does not enforce
 _DOWNLOAD_THREADS = 8
 _SINGLE_THREADED = TransferConfig(use_threads=False)
 _ACCESS_DENIED = "AccessDenied"
@@ -84,8 +85,9 @@ class S3Copy:
         """Add the object that a URI names to the copy, or else all objects below it.
 
         Some objects are omitted and listed in `omitted`: those whose key cannot be a file's path,
-        and, if the URI names a whole bucket, those that the role may not read. Programs get a
-        bucket's URI as the root of their output, and few roles may read everything in a bucket.
+        or whose path is a folder or below a file of the copy, and, if the URI names a whole bucket,
+        those that the role may not read. Programs get a bucket's URI as the root of their output,
+        and few roles may read everything in a bucket.
 
         Args:
             uri: The URI of an object, a folder, or a bucket. Nothing needs to exist there: the
@@ -95,9 +97,11 @@ class S3Copy:
             The size of the objects in bytes.
 
         Raises:
-            S3AccessError: S3 denied a call.
+            S3AccessError: S3 denied a call, or the URI names no bucket.
         """
         bucket, key = split_uri(uri)
+        if not _is_file_name(bucket):
+            raise S3AccessError(f"{uri}: Invalid bucket name {bucket!r}")
         if key and not _is_file_path(key):
             return self._omit(bucket, key)
         if key and (response := self._get_object(bucket, key)):
@@ -124,9 +128,8 @@ class S3Copy:
         """
         written = [
             path
-            for path in self._folder.glob("*/**/*")
-            if path.is_file()
-            and _UNCOMMITTED_FOLDER not in path.parts
+            for path in self._list_files()
+            if _UNCOMMITTED_FOLDER not in path.parts
             and self._original_states.get(path) != _get_state(path)
         ]
         deleted = [path for path in self._original_states if not path.is_file()]
@@ -135,6 +138,12 @@ class S3Copy:
             self._request_folders(path, requested_folders)
             self._upload(path)
         self._delete([*deleted, *_get_uncommitted_folders(written)])
+
+    def _list_files(self) -> Iterator[Path]:
+        """Yield the files of all buckets. Links are left out, because they can lead elsewhere."""
+        for folder, _, names in os.walk(self._folder, followlinks=False):
+            paths = (Path(folder, name) for name in names if Path(folder) != self._folder)
+            yield from (path for path in paths if path.is_file() and not path.is_symlink())
 
     def _fetch_object(self, bucket: str, listed: dict[str, Any], *, is_optional: bool) -> int:
         """Add an object to the copy and return its size.
@@ -174,7 +183,7 @@ class S3Copy:
             return self._original_states[path].size
         cached = self._cache.get(bucket, key, listed["ETag"])
         if cached.is_stored:
-            return self._copy(cached.path, path)
+            return self._copy(cached, bucket, key)
         if is_optional and cached.is_denied:
             return self._omit(bucket, key)
         return None
@@ -184,12 +193,18 @@ class S3Copy:
         cached = self._cache.get(bucket, key, response["ETag"])
         with response["Body"] as body:
             cached.store(body)
-        return self._copy(cached.path, self._path(bucket, key))
+        return self._copy(cached, bucket, key)
 
-    def _copy(self, source: Path, path: Path) -> int:
+    def _copy(self, cached: CachedObject, bucket: str, key: str) -> int:
+        """Add an object of the cache to the copy and return its size."""
+        path = self._path(bucket, key)
+        # With several URIs, `a` can be the folder of an object that another URI names, or the file
+        # above it.
+        if path.is_dir() or any(parent.is_file() for parent in path.parents):
+            return self._omit(bucket, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not a link: a program that changes the file must not change the cache.
-        shutil.copyfile(source, path)
+        shutil.copyfile(cached.path, path)
         state = self._original_states[path] = _get_state(path)
         return state.size
 
@@ -292,10 +307,13 @@ class S3Copy:
 
 def _is_file_path(key: str) -> bool:
     """Return whether a key can be the path of a file, which also keeps the file in its folder."""
-    names = key.split("/")
-    return "\0" not in key and all(
-        name not in ("", ".", "..") and len(os.fsencode(name)) <= _MAX_NAME_BYTES for name in names
-    )
+    return len(os.fsencode(key)) <= _MAX_KEY_BYTES and all(map(_is_file_name, key.split("/")))
+
+
+def _is_file_name(name: str) -> bool:
+    """Return whether a part of a URI can be the name of a file or folder."""
+    is_special = name in ("", ".", "..") or "\0" in name
+    return not is_special and len(os.fsencode(name)) <= _MAX_NAME_BYTES
 
 
 def _get_parents(key: str) -> list[str]:

@@ -151,27 +151,88 @@ def test_unreadable_objects_of_whole_bucket_are_omitted(
         assert sandbox.read_object("whole/secret/b") == b"b"
 
 
-def test_keys_that_cannot_be_paths_are_omitted(
+# Keys that would lead out of the step's folder, or that no file can have.
+UNUSABLE_KEYS = [
+    "/etc/passwd",
+    "../../outside",
+    "paths/../../../outside",
+    "paths/..",
+    "paths/./dot",
+    "paths//empty",
+    "paths/folder/",
+    "paths/" + 256 * "n",
+    "paths/" + 128 * "ü",
+    "paths/" + 300 * "deep/" + "file",
+]
+
+
+def test_no_key_leads_out_of_the_folder(
     sandbox: EmrSandbox, create_copy: CreateCopy, tmp_path: Path
 ) -> None:
-    unusable = [
-        "paths//a",
-        "paths/b/",
-        "paths/c/d",
-        "paths/./e",
-        "paths/../../../f",
-        "paths/" + 256 * "g",
-    ]
-    for key in ["paths/c", *unusable]:
+    keys = [*UNUSABLE_KEYS, "paths/object", "paths/object/below"]
+    for key in [*keys, "paths/" + 255 * "n", "paths/" + 127 * "ü", "paths/~", "paths/a\\b *?"]:
         sandbox.put_object(key, b"x")
     copy = create_copy()
-    copy.fetch(f"s3://{BUCKET}/paths/")
-    copy.fetch(f"s3://{BUCKET}/paths/../../../f")
-    files = [path for path in copy.bucket_folder(BUCKET).glob("**/*") if path.is_file()]
-    assert [path.name for path in files] == ["c"]
-    assert not list(tmp_path.glob("**/f"))
+    copy.fetch(f"s3://{BUCKET}")
+    # A NUL cannot be in a response of S3, so it cannot be listed.
+    for key in [*UNUSABLE_KEYS, "paths/nul\0"]:
+        assert copy.fetch(f"s3://{BUCKET}/{key}") == 0
+    folder = copy.bucket_folder(BUCKET) / "paths"
+    files = {path.name for path in folder.glob("**/*") if path.is_file()}
+    assert files == {"object", 255 * "n", 127 * "ü", "~", "a\\b *?"}
+    assert not list(tmp_path.glob("**/outside"))
+    assert {f"s3://{BUCKET}/{key}" for key in keys} - set(copy.omitted) == {
+        f"s3://{BUCKET}/paths/object",  # only what is below it is omitted
+        f"s3://{BUCKET}/paths/folder/",  # a marker of a folder
+    }
+    before = sandbox.list_keys("")
     copy.store()
-    assert sandbox.list_keys("paths/") == {"paths/c", *unusable}
+    assert sandbox.list_keys("") == before
+    for key in [*UNUSABLE_KEYS, "paths/object/below"]:
+        sandbox.client("s3").delete_object(Bucket=BUCKET, Key=key)
+
+
+@pytest.mark.parametrize("uri", ["s3://../..", "s3://../../x", "s3://./a", "s3:///etc/passwd"])
+def test_no_bucket_leads_out_of_the_folder(create_copy: CreateCopy, uri: str) -> None:
+    with pytest.raises(S3AccessError, match="Invalid bucket name"):
+        create_copy().fetch(uri)
+
+
+@pytest.mark.parametrize("keys", [("both/a", "both/a/b"), ("both/a/b", "both/a")])
+def test_object_and_object_below_it_in_several_uris(
+    sandbox: EmrSandbox, create_copy: CreateCopy, keys: tuple[str, str]
+) -> None:
+    for key in keys:
+        sandbox.put_object(key, key.encode())
+    copy = create_copy()
+    for uri in (*(f"s3://{BUCKET}/{key}" for key in keys), f"s3://{BUCKET}"):
+        copy.fetch(uri)
+    folder = copy.bucket_folder(BUCKET)
+    assert (folder / keys[0]).read_bytes() == keys[0].encode()
+    assert f"s3://{BUCKET}/{keys[1]}" in copy.omitted
+    copy.store()
+    assert sandbox.list_keys("both/") == set(keys)
+    sandbox.client("s3").delete_object(Bucket=BUCKET, Key="both/a/b")
+
+
+def test_links_of_a_program_are_not_followed(
+    sandbox: EmrSandbox, create_copy: CreateCopy, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "password").write_text("secret")
+    sandbox.put_object("links/a", b"a")
+    copy = create_copy()
+    copy.fetch(f"s3://{BUCKET}/links")
+    folder = copy.bucket_folder(BUCKET) / "links"
+    (folder / "file").symlink_to(secrets / "password")
+    (folder / "folder").symlink_to(secrets)
+    (folder / "a").unlink()
+    (folder / "a").symlink_to(secrets / "password")
+    copy.bucket_folder(BUCKET).with_name("emr-other").symlink_to(secrets)
+    copy.store()
+    assert sandbox.list_keys("links/") == {"links/a"}
+    assert sandbox.read_object("links/a") == b"a"
 
 
 def test_unchanged_objects_are_downloaded_once(
