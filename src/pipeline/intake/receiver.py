@@ -15,7 +15,7 @@ from pipeline.ledger.keys import unknown_name_notification
 from pipeline.notifications.email_budget import SummaryEntry
 from pipeline.notifications.emails import EmailSender
 
-UploadOutcome = Literal["Ignored", "UnknownName"] | FileOutcome
+UploadOutcome = Literal["Ignored", "UnknownName", FileOutcome]
 """What happened to an upload. The name of its metric is `Uploads<outcome>`."""
 
 

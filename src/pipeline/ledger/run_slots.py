@@ -1,7 +1,7 @@
 """The slots of the ledger: they limit how many runs are in progress at the same time.
 
-One item, `run_slots`, contains the IDs of the runs in the attribute `runs`, a string set. A run takes
-a slot before its execution is started, and gives it back when the execution has ended. Every
+One item, `run_slots`, contains the IDs of the runs in the attribute `runs`, a string set. A run
+takes a slot before its execution is started, and gives it back when the execution has ended. Every
 execution also adds itself when it starts, so that runs that people start count, too.
 """
 

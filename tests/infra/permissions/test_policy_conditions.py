@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract.layout import PUBLISHED_RUNS_PREFIX, RAW_PREFIX, scripts_prefix
+from pipeline.ledger import keys as ledger_keys
 from tests.infra.support import asl
 from tests.infra.support.intrinsics import ACCOUNT, REGION, STACK, resolve
 from tests.infra.support.policy_evaluation import (
@@ -22,6 +23,8 @@ OTHER_ACCOUNT = "210987654321"
 OWN_ACCOUNT_KEYS = {"aws:SourceAccount": ACCOUNT}
 OTHER_ACCOUNT_KEYS = {"aws:SourceAccount": OTHER_ACCOUNT}
 KEY: Any = {"Fn::GetAtt": ["DataKey", "Arn"]}
+BUCKET: Any = {"Fn::GetAtt": ["DataBucket", "Arn"]}
+LEDGER: Any = {"Fn::GetAtt": ["LedgerTable", "Arn"]}
 KEY_POLICY = resource("DataKey")["KeyPolicy"]
 TOPIC: Any = {"Ref": "ReportTopic"}
 TOPIC_POLICY = resource("ReportTopicPolicy")["PolicyDocument"]
@@ -90,15 +93,83 @@ def test_emr_service_role_creates_key_grants_for_aws_resources_only() -> None:
     [
         ("InstallScriptsRole", "s3:ListBucket", scripts_prefix("")),
         ("InstallScriptsRole", "s3:ListBucketVersions", scripts_prefix("")),
-        ("WatchdogRole", "s3:ListBucket", PUBLISHED_RUNS_PREFIX),
+        ("WatchdogRole", "s3:ListBucketVersions", RAW_PREFIX),
     ],
 )
 def test_role_lists_its_own_folder_only(role: str, action: str, folder: str) -> None:
-    bucket = {"Fn::GetAtt": ["DataBucket", "Arn"]}
     for prefix in (folder, f"{folder}0123abcd/"):
-        assert role_allows(role, action, bucket, {"s3:prefix": prefix})
-    for prefix in ("", RAW_PREFIX):
-        assert not role_allows(role, action, bucket, {"s3:prefix": prefix})
+        assert role_allows(role, action, BUCKET, {"s3:prefix": prefix})
+    for prefix in {"", RAW_PREFIX, PUBLISHED_RUNS_PREFIX} - {folder}:
+        assert not role_allows(role, action, BUCKET, {"s3:prefix": prefix})
+    assert not role_allows(role, action, BUCKET)
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        "ReceiveUploadRole",
+        "PinInputsRole",
+        "CheckRunRole",
+        "PublishResultsRole",
+        "ReportFailureRole",
+        "WatchdogRole",
+    ],
+)
+def test_function_distinguishes_missing_objects_from_forbidden_ones(role: str) -> None:
+    """S3 answers 404 only to a role that may list the bucket, and a HEAD request has no prefix."""
+    assert role_allows(role, "s3:ListBucket", BUCKET)
+
+
+BATCH_ITEM = ledger_keys.batch_key("raw/2026-11/")
+RUN_ITEM = ledger_keys.run_key("2026-11-0123456789abcdef0123")
+NOTIFICATION_ITEM = f"{ledger_keys.NOTIFICATION_PREFIX}#0123456789abcdef"
+BUDGET_ITEMS = {
+    ledger_keys.email_budget_key("2026-11-24T08"),
+    ledger_keys.summary_page_key("2026-11-24T08", 7),
+}
+SLOTS, POINTER = ledger_keys.RUN_SLOTS, ledger_keys.POINTER
+SUBSCRIPTION = ledger_keys.SUBSCRIPTION
+ITEMS = {BATCH_ITEM, RUN_ITEM, NOTIFICATION_ITEM, *BUDGET_ITEMS, SLOTS, POINTER, SUBSCRIPTION}
+
+INTAKE_ITEMS = {BATCH_ITEM, SLOTS, *BUDGET_ITEMS}
+UPDATED_ITEMS = {
+    "ReceiveUploadRole": {NOTIFICATION_ITEM, *INTAKE_ITEMS},
+    "PublishResultsRole": {NOTIFICATION_ITEM, POINTER},
+    "ReportFailureRole": {NOTIFICATION_ITEM},
+    "WatchdogRole": {NOTIFICATION_ITEM, *INTAKE_ITEMS, RUN_ITEM, SUBSCRIPTION},
+    "PipelineRole": {RUN_ITEM, SLOTS},
+}
+"""The items that each role updates. Only the library that sends notifications once puts items."""
+READ_ITEMS = {
+    **{role: items - {RUN_ITEM, SUBSCRIPTION} for role, items in UPDATED_ITEMS.items()},
+    "PipelineRole": set(),
+}
+
+
+def _allowed_items(role: str, action: str) -> set[str]:
+    return {
+        item
+        for item in ITEMS
+        if role_allows(role, action, LEDGER, {"dynamodb:LeadingKeys": [item]})
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_accesses_its_own_ledger_items_only(role: str) -> None:
+    updated = UPDATED_ITEMS.get(role, set())
+    assert _allowed_items(role, "dynamodb:UpdateItem") == updated
+    assert _allowed_items(role, "dynamodb:GetItem") == READ_ITEMS.get(role, set())
+    for action in ("dynamodb:PutItem", "dynamodb:DeleteItem"):
+        assert _allowed_items(role, action) == updated & {NOTIFICATION_ITEM}
+
+
+@pytest.mark.parametrize("role", UPDATED_ITEMS)
+def test_all_ledger_items_of_a_request_must_be_allowed(role: str) -> None:
+    """ForAllValues alone would also allow a request without the key, such as a Scan."""
+    action, own = "dynamodb:UpdateItem", sorted(UPDATED_ITEMS[role])
+    assert role_allows(role, action, LEDGER, {"dynamodb:LeadingKeys": own[:1]})
+    assert not role_allows(role, action, LEDGER, {"dynamodb:LeadingKeys": [*own[:1], "another"]})
+    assert not role_allows(role, action, LEDGER)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +302,7 @@ def test_every_condition_key_has_a_test() -> None:
         "aws:SecureTransport",
         "aws:SourceAccount",
         "aws:SourceArn",
+        "dynamodb:LeadingKeys",
         "elasticmapreduce:RequestTag/stack",
         "elasticmapreduce:ResourceTag/stack",
         "iam:AWSServiceName",

@@ -8,6 +8,7 @@ assumption that each test states.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from tests.infra.support.intrinsics import ACCOUNT, REGION, resolve
@@ -16,7 +17,7 @@ from tests.infra.support.template import resource
 # MiniStack has no type annotations.
 _iam = importlib.import_module("ministack.core.iam_evaluator")
 
-ConditionKeys = dict[str, str]
+ConditionKeys = Mapping[str, str | list[str]]
 
 
 def role_allows(role: str, action: str, target: Any, keys: ConditionKeys | None = None) -> bool:

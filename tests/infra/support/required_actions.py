@@ -69,7 +69,7 @@ _KEY_ACTIONS = {
     "dynamodb:PutItem": {_DECRYPT},
     "dynamodb:UpdateItem": {_DECRYPT},
     "dynamodb:DeleteItem": {_DECRYPT},
-    "dynamodb:Scan": {_DECRYPT},
+    "dynamodb:Query": {_DECRYPT},
 }
 
 _MANAGED_RULES = {"events:PutTargets", "events:PutRule", "events:DescribeRule"}

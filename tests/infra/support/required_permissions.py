@@ -12,6 +12,16 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from pipeline.ledger.keys import (
+    BATCH_PREFIX,
+    EMAIL_BUDGET_PREFIX,
+    NOTIFICATION_PREFIX,
+    OPEN_ITEMS,
+    POINTER,
+    RUN_PREFIX,
+    RUN_SLOTS,
+    SUBSCRIPTION,
+)
 from tests.infra.support import asl
 from tests.infra.support.required_actions import actions_of_function, actions_of_state_machine
 from tests.infra.support.template import (
@@ -24,7 +34,10 @@ from tests.infra.support.template import (
 )
 
 Permission = tuple[str, str]
-"""An action and its resource: a logical ID, an object key, or an ARN without its prefix."""
+"""An action and its resource: a logical ID, an object key, or an ARN without its prefix.
+
+For the items of the ledger, the resource contains the pattern of their keys.
+"""
 Statement = dict[str, Any]
 
 STATE_MACHINE_ROLE = "PipelineRole"
@@ -33,13 +46,27 @@ _ARN_PREFIX = re.compile(
     r"^arn:\$\{AWS::Partition\}:\w+:(\$\{AWS::Region\})?:\$\{AWS::AccountId\}:"
     r"|^\$\{DataBucket\.Arn\}/"
 )
+_LEADING_KEYS = ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
 _CLUSTERS = "cluster/*"
 _DATABASE = "database/${KpiDatabase}"
+
+
+def _items(*patterns: str) -> set[str]:
+    """Return the resources for items of the ledger."""
+    return {f"LedgerTable item {pattern}" for pattern in patterns}
+
+
+_BATCHES, _RUNS = f"{BATCH_PREFIX}*", f"{RUN_PREFIX}*"
+_NOTIFICATIONS, _EMAIL_BUDGET = f"{NOTIFICATION_PREFIX}#*", f"{EMAIL_BUDGET_PREFIX}*"
+# Whoever claims batches and starts runs reads and updates these. Emails about uploads and batches
+# share a budget.
+_INTAKE_ITEMS = _items(_BATCHES, RUN_SLOTS, _EMAIL_BUDGET, _NOTIFICATIONS)
 
 # The resources of the actions of a service, or of one action, for all roles.
 _RESOURCES = {
     "athena": {"workgroup/${KpiWorkgroup}"},
-    "dynamodb": {"LedgerTable"},
+    "dynamodb": _items(_NOTIFICATIONS),
+    "dynamodb:Query": {f"${{LedgerTable.Arn}}/index/{OPEN_ITEMS}"},
     "elasticmapreduce": {_CLUSTERS},
     "elasticmapreduce:ListClusters": {"*"},
     "elasticmapreduce:RunJobFlow": {"*"},
@@ -64,9 +91,14 @@ _RESOURCES = {
     "states:StartExecution": {"stateMachine:${AWS::StackName}-pipeline"},
     "xray": {"*"},
 }
-# The folders that each role reads and writes, and other resources that differ by role.
+# The folders and ledger items that each role reads and writes, and other resources that differ by
+# role.
 _RESOURCES_BY_ROLE = {
-    "ReceiveUploadRole": {"s3": {"raw/*"}},
+    "ReceiveUploadRole": {
+        "s3": {"raw/*"},
+        "dynamodb:GetItem": _INTAKE_ITEMS,
+        "dynamodb:UpdateItem": _INTAKE_ITEMS,
+    },
     "PinInputsRole": {
         "s3": {"batches/*"},
         "s3:GetObject": {"raw/*", "verification/*", "batches/*"},
@@ -80,15 +112,24 @@ _RESOURCES_BY_ROLE = {
             *("output/*", "kpi_output/*", "runs/*"),
             *("athena_results/*", "reports/*", "published_runs/*"),
         },
+        "dynamodb:GetItem": _items(POINTER, _NOTIFICATIONS),
+        "dynamodb:UpdateItem": _items(POINTER, _NOTIFICATIONS),
         # Athena uses the default database in each query, even in one that names another database.
         "glue:GetDatabase": {*_RESOURCES["glue"], "database/default"},
         "glue:GetDatabases": {"catalog", "database/default"},
         "glue:CreateDatabase": {"catalog", "database/default"},
     },
     "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
-    "WatchdogRole": {"s3": {"published_runs/*"}},
+    "WatchdogRole": {
+        "s3": {"raw/*", "published_runs/*"},
+        # It reads the current version of an upload, which requires no permission for versions.
+        "s3:GetObjectVersion": set(),
+        "dynamodb:GetItem": _INTAKE_ITEMS,
+        # It also records the end of runs, and that nobody has confirmed a subscription.
+        "dynamodb:UpdateItem": _INTAKE_ITEMS | _items(_RUNS, SUBSCRIPTION),
+    },
     "InstallScriptsRole": {"s3": {"emr-scripts/*"}},
-    STATE_MACHINE_ROLE: {"logs": {"*"}},
+    STATE_MACHINE_ROLE: {"dynamodb": _items(_RUNS, RUN_SLOTS), "logs": {"*"}},
 }
 
 
@@ -223,13 +264,24 @@ def permission_problems(role: str, statements: Iterable[Statement]) -> list[str]
 
 
 def granted_permissions(statements: Iterable[Statement]) -> set[Permission]:
-    """Return the permissions that policy statements grant, regardless of conditions."""
+    """Return the permissions that policy statements grant.
+
+    Of their conditions, only those on the keys of ledger items are considered.
+    """
     return {
-        (action, _short_name(target))
+        (action, f"{_short_name(target)}{items}")
         for statement in statements
         for action in as_list(statement["Action"])
         for target in as_list(statement["Resource"])
+        for items in _item_patterns(statement)
     }
+
+
+def _item_patterns(statement: Statement) -> list[str]:
+    """Return the keys that a statement is limited to, in the notation of `_items`."""
+    operator, key = _LEADING_KEYS
+    patterns = statement.get("Condition", {}).get(operator, {}).get(key)
+    return [""] if patterns is None else [f" item {pattern}" for pattern in as_list(patterns)]
 
 
 @cache
@@ -254,7 +306,7 @@ def required_permissions(role: str) -> dict[Permission, str]:
     return {
         (action, target): purpose
         for action in actions
-        for target in targets.get(action) or targets[action.partition(":")[0]]
+        for target in targets[action if action in targets else action.partition(":")[0]]
     }
 
 

@@ -32,6 +32,8 @@ def test_template_has_the_parameters_of_the_design() -> None:
         "MaxRejectedPercent",
         "IncludePersonalData",
         "IncompleteBatchHours",
+        "MaxUploadSpreadHours",
+        "MaxConcurrentRuns",
         "InputRetentionDays",
         "LedgerRetentionDays",
         "LogRetentionDays",

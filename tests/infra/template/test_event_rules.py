@@ -28,6 +28,7 @@ from contract.layout import (
     run_report_key,
     scripts_prefix,
 )
+from handlers import watchdog
 from tests.infra.support.template import PROJECT, resource
 
 BUCKET = "rental-data"  # as in events/*.json
@@ -109,17 +110,30 @@ def test_other_buckets_and_other_events_invoke_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", STATUS_CHANGES)
-def test_failed_execution_invokes_the_watchdog(name: str) -> None:
+def test_end_of_execution_invokes_the_watchdog(name: str) -> None:
     event = _event(name)
     event["detail"]["stateMachineArn"] = MACHINE
     assert _matches("ExecutionEndedRule", event)
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
-def test_running_or_successful_execution_does_not_invoke_the_watchdog(status: str) -> None:
+def test_example_events_have_every_final_status() -> None:
+    """The statuses of DescribeExecution, except RUNNING and PENDING_REDRIVE."""
+    statuses = {_event(name)["detail"]["status"] for name in STATUS_CHANGES}
+    assert statuses == {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_execution_that_has_not_ended_does_not_invoke_the_watchdog(status: str) -> None:
     event = _event(STATUS_CHANGES[0])
     event["detail"] |= {"stateMachineArn": MACHINE, "status": status}
     assert not _matches("ExecutionEndedRule", event)
+
+
+def test_watchdog_recognizes_the_event_of_the_hourly_schedule() -> None:
+    """The rule sends this text instead of a scheduled event. Otherwise, it would be a sweep."""
+    (target,) = resource("LostUploadSchedule")["Targets"]
+    assert json.loads(target["Input"]) == {"detail-type": watchdog.FIND_LOST_UPLOADS}
+    assert json.loads(target["Input"]) == _event("find_lost_uploads")
 
 
 def test_other_state_machines_do_not_invoke_the_watchdog() -> None:

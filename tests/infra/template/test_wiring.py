@@ -26,6 +26,7 @@ EXCEPTIONS: dict[str, Any] = {
     "ScriptsPrefix": {"Fn::GetAtt": ["SparkScripts", "Prefix"]},
     "Stack": {"Ref": "AWS::StackName"},
     "StackName": {"Ref": "AWS::StackName"},
+    "StartFunction": {"Ref": "WatchdogFunction"},
     "TopicArn": {"Ref": "ReportTopic"},
     "Workgroup": {"Ref": "KpiWorkgroup"},
     # Built from the name, because the state machine and the functions reference each other.
