@@ -14,6 +14,9 @@ import pytest
 from moto import mock_aws
 
 from contract import layout
+from pipeline.ledger.keys import OPEN_RUN
+from pipeline.ledger.run_slots import RunSlots
+from pipeline.ledger.table import LedgerTable
 from spark import kpis, transformation_job
 from spark.job import JobArgumentParser
 from tests.infra.support import asl
@@ -140,8 +143,11 @@ def test_ledger_records_the_run(
     run: ExampleRun,
     ledger: Any,
 ) -> None:
-    for name in ("RecordStarted", final_state, final_state):  # The second call is a retry.
-        boto3.client("dynamodb", region_name="eu-west-1").update_item(**run.arguments(name))
+    boto3.client("dynamodb", region_name="eu-west-1").update_item(**run.arguments("RecordStarted"))
+    (item,) = ledger.scan()["Items"]
+    assert (item["status"], item["open"]) == ("RUNNING", OPEN_RUN)
+    for _ in range(2):  # The second call is a retry.
+        boto3.client("dynamodb", region_name="eu-west-1").update_item(**run.arguments(final_state))
     (item,) = ledger.scan()["Items"]
     retention = timedelta(days=int(asl.SUBSTITUTIONS["LedgerRetentionDays"]))
     expiration = time.time() + retention.total_seconds()
@@ -156,6 +162,27 @@ def test_ledger_records_the_run(
         "execution_arn": CONTEXT["Execution"]["Id"],
         **failure_attributes,
     }
+
+
+def test_execution_takes_one_slot(run: ExampleRun, ledger: Any) -> None:
+    """`RunSlots` reads and releases what the state machine writes, also after a retry."""
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    slots = RunSlots(LedgerTable(dynamodb, ledger.name), maximum=1)
+    for _ in range(2):
+        dynamodb.update_item(**run.arguments("TakeSlot"))
+    assert slots.list_runs() == {RUN_ID}
+    assert not slots.acquire("another")
+    assert slots.release(RUN_ID)
+    assert slots.list_runs() == frozenset()
+
+
+def test_run_without_free_slot_takes_one(run: ExampleRun, ledger: Any) -> None:
+    """A person has started it, so it counts although the limit is reached."""
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    slots = RunSlots(LedgerTable(dynamodb, ledger.name), maximum=1)
+    assert slots.acquire("another")
+    dynamodb.update_item(**run.arguments("TakeSlot"))
+    assert slots.list_runs() == {RUN_ID, "another"}
 
 
 def test_arguments_are_json(run: ExampleRun) -> None:

@@ -25,6 +25,7 @@ LEDGER_DOWN = TaskError("DynamoDB.ResourceNotFoundException", "no table")
 
 SUCCESS: Responses = {
     "ledger RUNNING": [{}],
+    "take slot": [{}],
     "PinInputs": [{"bytes": 123}],
     "createCluster": [{"ClusterId": "j-1"}],
     "addStep transformation_job": [{}],
@@ -73,6 +74,10 @@ SUCCESS_SCENARIOS = {
         {"ledger RUNNING": [TaskError("DynamoDB.ProvisionedThroughputExceededException"), {}]},
         call_counts={"ledger RUNNING": 2},
     ),
+    "taking the slot is throttled": SuccessScenario(
+        {"take slot": [TaskError("DynamoDB.ThrottlingException"), {}]},
+        call_counts={"take slot": 2},
+    ),
     "creating the cluster is throttled twice": SuccessScenario(
         {"createCluster": [THROTTLED, THROTTLED, {"ClusterId": "j-1"}]},
         call_counts={"createCluster": 3},
@@ -115,6 +120,20 @@ FAILURE_SCENARIOS = {
         "RecordStarted",
         LEDGER_DOWN.name,
         terminations=0,
+    ),
+    "the slot cannot be taken": FailureScenario(
+        {"take slot": [LEDGER_DOWN]},
+        "TakeSlot",
+        LEDGER_DOWN.name,
+        terminations=0,
+        call_counts={"take slot": 1, "PinInputs": 0},
+    ),
+    "taking the slot remains throttled": FailureScenario(
+        {"take slot": [TaskError("DynamoDB.ThrottlingException")]},
+        "TakeSlot",
+        "DynamoDB.ThrottlingException",
+        terminations=0,
+        call_counts={"take slot": 7, "PinInputs": 0},
     ),
     "an input file is missing": FailureScenario(
         {"PinInputs": [TaskError("InputMissingError", '{"errorMessage": "users.csv is gone"}')]},
@@ -286,6 +305,7 @@ def test_calls_follow_the_order_of_the_design(engine: Engine) -> None:
     calls = [call for call, _ in result.calls if not call.startswith("addStep")]
     assert calls == [
         "ledger RUNNING",
+        "take slot",
         "PinInputs",
         "createCluster",
         "terminateCluster",

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.ledger.keys import RUN_SLOTS
 from tests.infra.support import asl
 from tests.support.waiting import wait_until
 
@@ -186,7 +187,7 @@ class Engine:
         return self._respond(resource.removeprefix(_GLUE), arguments)
 
     def _update_ledger(self, _: str, arguments: Any) -> Any:
-        if arguments["Key"]["id"]["S"] == "run_slots":
-            return {}
+        if arguments["Key"]["id"]["S"] == RUN_SLOTS:
+            return self._respond("take slot", arguments)
         values = arguments["ExpressionAttributeValues"]
         return self._respond(f"ledger {values[':status']['S']}", arguments)
