@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from contract import layout
 from contract.datasets import USERS
 from contract.kpi_tables import DAILY_METRICS
-from pipeline.ledger.keys import EXPIRATION
+from pipeline.ledger.keys import EXPIRATION, OPEN, OPEN_ITEMS, OPEN_RUN
 from tests.infra.support import asl
 from tests.infra.support.template import resource, resources, template
 
@@ -113,6 +113,31 @@ def test_ledger_key_is_the_key_that_is_written() -> None:
     parameters = inspect.signature(DynamoDBPersistenceLayer.__init__).parameters
     [key] = LEDGER["KeySchema"]
     assert key == {"AttributeName": parameters["key_attr"].default, "KeyType": "HASH"}
+
+
+def test_index_of_open_items_is_the_one_that_is_queried() -> None:
+    """The watchdog reads complete items from it, and only items that have its key are in it."""
+    [index] = LEDGER["GlobalSecondaryIndexes"]
+    assert index == {
+        "IndexName": OPEN_ITEMS,
+        "KeySchema": [{"AttributeName": OPEN, "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    attributes: list[dict[str, str]] = LEDGER["AttributeDefinitions"]
+    definitions = {part["AttributeName"]: part["AttributeType"] for part in attributes}
+    assert definitions == {LEDGER["KeySchema"][0]["AttributeName"]: "S", OPEN: "S"}
+
+
+def test_state_machine_opens_and_closes_its_item() -> None:
+    """An item that stays open is read by every sweep."""
+    states = asl.load_definition()["States"]
+    started = states["RecordStarted"]["Arguments"]
+    assert started["ExpressionAttributeValues"][":open"] == {"S": OPEN_RUN}
+    assert started["ExpressionAttributeNames"]["#open"] == OPEN
+    for state in ("RecordPublished", "RecordFailed"):
+        arguments = states[state]["Arguments"]
+        assert re.search(r"REMOVE [^:]*#open$", arguments["UpdateExpression"])
+        assert arguments["ExpressionAttributeNames"]["#open"] == OPEN
 
 
 def _keys() -> dict[str, Any]:

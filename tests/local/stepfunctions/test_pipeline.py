@@ -13,7 +13,7 @@ from tests.local.support.state_machines import DENIED
     ("sid", "state", "action"),
     [
         ("InvokeFunctions", "PinInputs", "lambda:InvokeFunction"),
-        ("UpdateLedger", "RecordStarted", "dynamodb:UpdateItem"),
+        ("UpdateRunsAndSlots", "RecordStarted", "dynamodb:UpdateItem"),
     ],
 )
 def test_missing_permission_fails_the_task(sid: str, state: str, action: str, stack: Stack) -> None:
