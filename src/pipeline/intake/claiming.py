@@ -7,7 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.clock import parse_utc, utc_now
-from pipeline.intake.current_versions import get_current_versions
+from pipeline.intake.current_versions import (
+    CurrentVersions,
+    get_current_versions,
+    version_exists,
+)
 from pipeline.intake.upload_emails import build_held_batch_email
 from pipeline.ledger.batch import new_run
 from pipeline.ledger.batch_item import Batch
@@ -84,7 +88,7 @@ class BatchClaimer:
         if not batch.is_complete:
             return "Incomplete"
         current = get_current_versions(self.s3, self.bucket, batch.prefix)
-        deleted = current.find_deleted(batch)
+        deleted = set(current.find_deleted(batch)) | self._find_deleted_versions(batch, current)
         for name in deleted:
             self.ledger.remove_file(batch.prefix, batch.files[name])
         if deleted:
@@ -94,6 +98,15 @@ class BatchClaimer:
         if get_upload_spread(batch) > self.max_upload_spread and not ignore_spread:
             return "Held"
         return "Claimed"
+
+    def _find_deleted_versions(self, batch: Batch, current: CurrentVersions) -> set[str]:
+        """Return the datasets whose recorded version was deleted behind a rejected newer one."""
+        return {
+            name
+            for name, file in batch.files.items()
+            if current.versions[name] != file.version_id
+            and not version_exists(self.s3, self.bucket, file)
+        }
 
     def _report_held(self, batch: Batch) -> None:
         run = new_run(batch.prefix, batch.files, utc_now())

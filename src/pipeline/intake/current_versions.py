@@ -6,13 +6,16 @@ consistent (Amazon S3 User Guide, "Amazon S3 data consistency model").
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from contract.datasets import DATASETS, Dataset
 from pipeline.aws.clients import error_code
+from pipeline.ledger.batch import FileVersion
 from pipeline.ledger.batch_item import Batch
 
 if TYPE_CHECKING:
@@ -75,14 +78,21 @@ def get_current_versions(s3: S3Client, bucket: str, prefix: str) -> CurrentVersi
     return CurrentVersions(prefix, versions)
 
 
+def version_exists(s3: S3Client, bucket: str, file: FileVersion) -> bool:
+    """Return whether S3 still has a version, which need not be the current one."""
+    return _get_version(s3, bucket, file.key, {"VersionId": file.version_id}) is not None
+
+
 def file_key(prefix: str, dataset: Dataset) -> str:
     """Return the key of a dataset's file in a batch."""
     return f"{prefix}{dataset.file}"
 
 
-def _get_version(s3: S3Client, bucket: str, key: str) -> str | None:
+def _get_version(
+    s3: S3Client, bucket: str, key: str, version: Mapping[str, Any] = MappingProxyType({})
+) -> str | None:
     try:
-        return s3.head_object(Bucket=bucket, Key=key)["VersionId"]
+        return s3.head_object(Bucket=bucket, Key=key, **version)["VersionId"]
     except ClientError as error:
         if error_code(error) == _NOT_FOUND:
             return None

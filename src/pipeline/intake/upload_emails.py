@@ -33,7 +33,8 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         f"Unknown file: {key}",
         f"{key} is not a file of a batch. A batch consists of {_FILE_NAMES}, directly in"
         f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
-        " case-sensitive.\n\n"
+        " case-sensitive, and names must not contain control characters, which emails show as"
+        " escapes such as \\n.\n\n"
         f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
         f"If more unknown files are uploaded to {folder} within the same hour, one summary lists"
         " them after the hour.\n",

@@ -98,6 +98,18 @@ def test_deleted_version_does_not_bring_a_claimed_version_back(
     assert "users" not in cloud.batches.get_batch(BATCH).files
 
 
+def test_version_that_was_deleted_behind_a_rejected_one_is_not_used(
+    cloud: Cloud, uploader: Uploader
+) -> None:
+    users, *others = uploader.upload_batch()
+    rejected = uploader.upload(USERS, INVALID)
+    receive(users, rejected)
+    uploader.delete(USERS, get_version(users))
+    receive(*others)
+    assert cloud.executions() == {}
+    assert "users" not in cloud.batches.get_batch(BATCH).files
+
+
 def test_watchdog_records_current_version_if_its_event_is_lost(
     cloud: Cloud, uploader: Uploader
 ) -> None:

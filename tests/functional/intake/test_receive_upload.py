@@ -157,6 +157,8 @@ def test_folder_markers_and_empty_files_are_ignored(cloud: Cloud, key: str) -> N
         ("raw/x/users (1).csv", "upload it again under the correct name"),
         ("raw/Übersicht.xlsx", "upload it again under the correct name"),
         ("raw/a\x07\x1bb\x7f/x.csv", "upload it again under the correct name"),
+        ("raw/a\nb/users.csv", "names must not contain control characters"),
+        ("raw/\u202ea/users.csv", "names must not contain control characters"),
         (f"raw/{'long' * 200}.csv", "upload it again under the correct name"),
     ],
 )
