@@ -72,7 +72,7 @@ def pytest_terminal_summary(
         dict(value)
         for report in reports
         for key, value in report.user_properties
-        if key == _FIGURES and isinstance(figures, dict)
+        if key == _FIGURES and isinstance(value, dict)
     ]
     if not recorded:
         return

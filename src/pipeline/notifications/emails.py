@@ -20,6 +20,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
+from contract.text import escape_control_characters
 from pipeline.clock import utc_now
 from pipeline.errors import RetryableError
 from pipeline.ledger.keys import EXPIRATION, NOTIFICATION_PREFIX
@@ -39,7 +40,11 @@ _SECONDS_BETWEEN_BUDGETED_EMAILS = 0.25
 
 @dataclass(frozen=True)
 class Email:
-    """An email: its subject, and its body in plain text."""
+    """An email: its subject, and its body in plain text.
+
+    Whoever builds an email escapes the text of others where it is inserted. Later, a line break of
+    this text can no longer be distinguished from one of ours.
+    """
 
     subject: str
     body: str
@@ -52,6 +57,11 @@ class Email:
         subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in without_accents)
         is_short = len(subject) <= _MAX_SUBJECT_LENGTH
         return subject if is_short else f"{subject[: _MAX_SUBJECT_LENGTH - 3]}..."
+
+    @property
+    def sns_message(self) -> str:
+        """The body with line breaks as its only control characters."""
+        return escape_control_characters(self.body, keep_line_breaks=True)
 
     def mark_as_test(self) -> Email:
         """Return the email with a subject that says that its run only verifies the deployment."""
@@ -141,7 +151,9 @@ class EmailSender:
         return self._do_once(notification_key, send_or_add_to_summary, RETENTION)
 
     def _publish(self, email: Email) -> None:
-        self._sns.publish(TopicArn=self._topic_arn, Subject=email.sns_subject, Message=email.body)
+        self._sns.publish(
+            TopicArn=self._topic_arn, Subject=email.sns_subject, Message=email.sns_message
+        )
 
     def _do_once(
         self, notification_key: str, action: Callable[[], None], retention: timedelta

@@ -1,4 +1,7 @@
-"""Tests of subjects for SNS: one line of printable ASCII with fewer than 100 characters."""
+"""Tests of emails as SNS accepts them and as readers can see them safely.
+
+A subject is one line of printable ASCII with fewer than 100 characters.
+"""
 
 from __future__ import annotations
 
@@ -20,3 +23,8 @@ from pipeline.notifications.emails import Email
 )
 def test_subject_is_adapted_to_sns(subject: str, sns_subject: str) -> None:
     assert Email(subject, "").sns_subject == sns_subject
+
+
+def test_message_has_no_control_characters_except_line_breaks() -> None:
+    message = Email("", "Zoë\r\n\n\x1b[31m\u202e \\\n  x\n").sns_message
+    assert message == "Zoë\\r\n\n\\u001b[31m\\u202e \\\n  x\n"
