@@ -191,7 +191,11 @@ class PlainView:
 
 
 def watch_execution(
-    stepfunctions: Any, execution_arn: str, console: Console, timeout: float = _WATCH_TIMEOUT
+    stepfunctions: Any,
+    execution_arn: str,
+    console: Console,
+    timeout: float = _WATCH_TIMEOUT,
+    poll_seconds: float = _POLL_SECONDS,
 ) -> dict[str, Any]:
     """Show an execution until it ends.
 
@@ -200,6 +204,7 @@ def watch_execution(
         execution_arn: ARN of the execution.
         console: Where to print.
         timeout: Maximum time to watch, in seconds.
+        poll_seconds: Time between two updates, in seconds.
 
     Returns:
         The response of `DescribeExecution` after the end.
@@ -221,7 +226,7 @@ def watch_execution(
         try:
             return Retrying(
                 retry=retry_if_result(lambda description: description["status"] == "RUNNING"),
-                wait=wait_fixed(_POLL_SECONDS),
+                wait=wait_fixed(poll_seconds),
                 stop=stop_after_delay(timeout),
             )(poll)
         except RetryError:

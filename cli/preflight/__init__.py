@@ -1,0 +1,1 @@
+"""The command `preflight`: find what would make a deployment or its first run fail."""

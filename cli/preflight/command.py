@@ -1,0 +1,69 @@
+"""The command `preflight`.
+
+`./run` installs the packages for AWS for this command only, so it imports its modules when it runs.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.console import console
+from contract.exit_codes import EXIT_INVALID_INPUT, EXIT_OK
+
+_DEFAULT_STACK = "rental-kpi"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module to the command line."""
+    app.command(rich_help_panel="Deployment to AWS")(preflight)
+
+
+def preflight(
+    subnet: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", help="Subnet of the clusters. Default: the one of the deployed stack."
+        ),
+    ] = "",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            "-p",
+            metavar="NAME=VALUE",
+            help="Value of another parameter of the template. Can be repeated.",
+        ),
+    ] = None,
+    stack: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Name of the stack. Default: {_DEFAULT_STACK}.")
+    ] = "",
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Profile of the AWS CLI.")] = "",
+    region: Annotated[str, typer.Option(metavar="NAME", help="AWS region.")] = "",
+    cloud: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of a local cloud (see `local status`).")
+    ] = "",
+) -> None:
+    """Check an account before you deploy to it, and say what to do. Changes nothing.
+
+    Without --stack, --profile, and --region, check a running local cloud. The exit code is 2 if
+    something would make the deployment or the first run fail.
+    """
+    from cli.aws.account import open_account
+    from cli.aws.checks import has_failed, print_result
+    from cli.aws.stack import find_stack
+    from cli.preflight.plan import make_plan
+    from cli.preflight.preflight import check_deployment
+
+    account = open_account(profile, region, cloud, is_on_aws=bool(stack))
+    name = stack or _DEFAULT_STACK
+    plan = make_plan(name, find_stack(account, name), subnet, parameter or [])
+    console.print(f"Deployment of the stack {name} to {account.description}:", highlight=False)
+    results = []
+    for result in check_deployment(account, plan):
+        print_result(result, console)
+        results.append(result)
+    sys.exit(EXIT_INVALID_INPUT if has_failed(results) else EXIT_OK)

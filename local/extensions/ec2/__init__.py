@@ -1,0 +1,1 @@
+"""The calls of EC2 that MiniStack lacks."""
