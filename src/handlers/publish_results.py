@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
             match the job reports.
         QueryFailedError: Athena could not run a query.
+        InvalidPublicationRecordError: A publication record among the newest ones is invalid.
         RetryableError: The same call may succeed later.
     """
     request = PublishResultsEvent.from_event(event)

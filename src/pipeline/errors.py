@@ -24,7 +24,7 @@ class UnreadableUploadError(PipelineError):
 
 
 class InvalidPublicationRecordError(PipelineError):
-    """The newest publication record is invalid: it does not name a run."""
+    """A publication record among the newest ones does not name a run, or its time is invalid."""
 
 
 class InputMissingError(PipelineError):

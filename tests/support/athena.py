@@ -27,6 +27,10 @@ from local.extensions.athena.sql import MalformedQueryError, QueryError, transla
 
 _PAGE_SIZE = 1000
 _SQL_TYPES = {"string": "varchar"}
+_RECORD_FIELDS = (
+    *("run_id", "batch", "claimed_at", "published_at", "accepted_revenue"),
+    *("datasets", "reasons", "warnings"),
+)
 _CREATE_PUBLISHED_RUNS = """
 CREATE OR REPLACE TABLE published_runs (
     run_id varchar, batch varchar, claimed_at varchar, published_at varchar,
@@ -201,9 +205,10 @@ class FakeAthena:
         for entry in response.get("Contents", []):
             text = s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read().decode()
             for line in text.splitlines():
+                record = json.loads(line)
                 self.database.execute(
                     "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    list(json.loads(line).values()),
+                    [record.get(name) for name in _RECORD_FIELDS],
                 )
 
 

@@ -7,7 +7,8 @@ if another run is published at the same time, or was claimed later. A run that o
 deployment does not move the pointer.
 
 Every step can be repeated: a view is replaced by the same view, queries are identified by their
-request tokens, the run gets the same pointer, and the email is sent once, as it was first written.
+request tokens, a published run keeps its publication record, and the email is sent once, as it was
+first written.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
-
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import run_report_key
 from pipeline.aws.athena import QueryResult, QueryRunner
-from pipeline.aws.clients import error_code
-from pipeline.errors import RetryableError, RunRejectedError
+from pipeline.aws.objects import write_if_absent
+from pipeline.errors import RunRejectedError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import run_published_notification
 from pipeline.ledger.table import LedgerTable
@@ -36,7 +35,8 @@ from pipeline.publication.catalog import (
     build_view_queries,
 )
 from pipeline.publication.job_reports import JobReports, read_job_reports
-from pipeline.publication.pointer import update_pointer, write_publication_record
+from pipeline.publication.pointer import publish_run
+from pipeline.publication.publication_records import PublicationRecords
 from pipeline.publication.report_email import build_report_email
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Publisher:
             RunRejectedError: A job report is missing or invalid, or the tables in Athena do not
                 match the job reports.
             QueryFailedError: Athena could not run a query.
+            InvalidPublicationRecordError: A publication record among the newest ones is invalid.
             RetryableError: The same call may succeed later.
         """
         reports = read_job_reports(self.s3, self.bucket, run.run_id)
@@ -106,12 +107,10 @@ class Publisher:
                 run, reports.transformation, answers, None, self.bucket, is_test=True
             )
             return Publication("VERIFIED", None, self._send(run, email))
-        pointer = update_pointer(self.ledger, run)
+        pointer = publish_run(
+            self.ledger, PublicationRecords(self.s3, self.bucket), run, reports.transformation
+        )
         is_published = pointer.run_id == run.run_id
-        if is_published:
-            write_publication_record(
-                self.s3, self.bucket, pointer, run.batch, reports.transformation
-            )
         published_instead = None if is_published else pointer.run_id
         email = build_report_email(
             run, reports.transformation, answers, published_instead, self.bucket
@@ -149,23 +148,9 @@ class Publisher:
 
     def _write_if_absent(self, key: str, text: str) -> str:
         """Write a string unless the object exists, and return the content of the object."""
-        try:
-            self.s3.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=text.encode(),
-                ContentType="text/plain; charset=utf-8",
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            if error_code(error) == "ConditionalRequestConflict":
-                raise RetryableError(
-                    f"another request is writing {key} at the same time: {error}"
-                ) from error
-            if error_code(error) != "PreconditionFailed":
-                raise
-            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
-        return text
+        if write_if_absent(self.s3, self.bucket, key, text, "text/plain; charset=utf-8"):
+            return text
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipeline.aws.clients import AwsClients, error_code
 from pipeline.aws.emr_clusters import Cluster, describe_cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail, list_failed_steps, read_log_tail
 from pipeline.errors import InvalidPublicationRecordError
-from pipeline.publication.pointer import read_published_run_id
+from pipeline.publication.publication_records import PublicationRecords
 from pipeline.text import truncate
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class FailureDetails:
             The sentence. Empty if the published run is unknown.
         """
         with self.record_gap("The published run"):
-            published = read_published_run_id(s3, bucket)
+            published = PublicationRecords(s3, bucket).read_published_run_id()
             if published == run_id:
                 return "The run failed after it was published. Readers see its tables."
             if published is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 
 from contract.kpi_tables import KPI_TABLES
 from pipeline.clock import format_utc, parse_utc, utc_now
+from pipeline.errors import InvalidPublicationRecordError
 from pipeline.ledger.batch import Run
-from pipeline.publication.pointer import read_published_run_id, update_pointer
+from pipeline.ledger.keys import POINTER
+from pipeline.publication.pointer import Pointer, publish_run
+from pipeline.publication.publication_records import PublicationRecords, get_later_time
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import watch_calls
@@ -24,7 +28,7 @@ from tests.support.publishing import (
     read_objects,
     read_publication_objects,
 )
-from tests.support.runs import RUN_ID, finish_run
+from tests.support.runs import RUN_ID, create_transformation_report, finish_run
 
 
 @pytest.fixture
@@ -101,8 +105,23 @@ def test_clock_that_goes_backward_does_not_hide_run(
     assert _read_published_averages(athena) == {"2.00"}
 
 
-def _roll_back(cloud: Cloud, folder: Path, run_id: str) -> None:
-    """Run the commands of `docs/operations.md`, with a folder in place of the bucket."""
+def _records(cloud: Cloud) -> PublicationRecords:
+    return PublicationRecords(boto3.client("s3"), cloud.bucket)
+
+
+def _publish(cloud: Cloud, run: Run) -> Pointer:
+    return publish_run(cloud.ledger, _records(cloud), run, create_transformation_report())
+
+
+def _roll_back(cloud: Cloud, folder: Path, run_id: str, clock: str = "date") -> None:
+    """Run the commands of `docs/operations.md`, with a folder in place of the bucket.
+
+    Args:
+        cloud: The cloud with the publication records.
+        folder: An empty folder.
+        run_id: ID of the run to show to readers.
+        clock: The command that prints the time.
+    """
     records = folder / "published_runs"
     records.mkdir()
     for key, text in read_objects(cloud, "published_runs/").items():
@@ -112,8 +131,10 @@ def _roll_back(cloud: Cloud, folder: Path, run_id: str) -> None:
     _, _, section = page.partition("## Roll back to an earlier run")
     commands = section.partition("```sh\n")[2].partition("```")[0]
     commands = commands.replace("s3://BUCKET", str(folder)).replace("OLD", old)
-    aws = 'aws() { [ "$1 $2" = "s3 cp" ] && cp "$3" "$4"; }\n'
-    subprocess.run(["sh", "-c", aws + commands], cwd=folder, check=True)
+    programs = 'aws() { [ "$1 $2" = "s3 cp" ] && cp "$3" "$4"; }\n'
+    programs += f'now() {{ {clock} "$@"; }}\n'
+    commands = commands.replace("$(date ", "$(now ")
+    subprocess.run(["sh", "-c", programs + commands], cwd=folder, check=True)
     (new,) = (path for path in records.iterdir() if "rollback-to" in path.name)
     cloud.put(f"published_runs/{new.name}", new.read_bytes())
 
@@ -123,22 +144,103 @@ def test_rollback_is_one_more_publication_record(
 ) -> None:
     """All tables change together. Publishing the same run again changes nothing."""
     one_hour_ago = format_utc(parse_utc(utc_now()) - timedelta(hours=1))
-    assert read_published_run_id(boto3.client("s3"), cloud.bucket) is None
+    records = _records(cloud)
+    assert records.read_published_run_id() is None
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.publication.pointer.utc_now", lambda: one_hour_ago)
         publish_older_run(cloud, athena)
         finish_run(cloud, athena, average="2.00")
         publish()
-    assert read_published_run_id(boto3.client("s3"), cloud.bucket) == RUN_ID
+    assert records.read_published_run_id() == RUN_ID
     _roll_back(cloud, tmp_path, OLDER_RUN_ID)
     assert _read_published_averages(athena) == {"1.00"}
-    assert read_published_run_id(boto3.client("s3"), cloud.bucket) == OLDER_RUN_ID
+    assert records.read_published_run_id() == OLDER_RUN_ID
     publish()
     assert _read_published_averages(athena) == {"1.00"}
     finish_run(cloud, athena, "next", average="3.00")
     publish("next", "2026-11-24T08:00:00.000000Z")
     assert _read_published_averages(athena) == {"3.00"}
-    assert read_published_run_id(boto3.client("s3"), cloud.bucket) == "next"
+    assert records.read_published_run_id() == "next"
+
+
+def test_rollback_by_a_clock_that_is_ahead_does_not_hide_the_next_run(
+    cloud: Cloud, athena: FakeAthena, tmp_path: Path
+) -> None:
+    publish_older_run(cloud, athena)
+    finish_run(cloud, athena, average="2.00")
+    publish()
+    _roll_back(cloud, tmp_path, OLDER_RUN_ID, clock="date -d '2 hours'")
+    assert _read_published_averages(athena) == {"1.00"}
+    finish_run(cloud, athena, "next", average="3.00")
+    assert publish("next", "2026-11-24T08:00:00.000000Z")["status"] == "PUBLISHED"
+    assert _read_published_averages(athena) == {"3.00"}
+    assert _records(cloud).read_published_run_id() == "next"
+    assert max(read_objects(cloud, "published_runs/")).endswith("-next.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "published_at"),
+    [
+        ("2026-10-01T08-00-00.000000Z-back.json", "2126-10-01T08:00:00.000000Z"),
+        ("2126-10-01T08-00-00.000000Z-back.json", "2026-10-01T08:00:00.000000Z"),
+        ("2126-10-01T08:00:00.000000Z-back.json", "2026-10-01T08:00:00.000000Z"),
+        ("2126-99-01T08-00-00.000000Z-back.json", "2126-10-01T08:00:00.000000Z"),
+        ("back.json", "2126-10-01T08:00:00.000000Z"),
+        ("back.json", "2126-10-01T08:00:00Z"),
+        ("back.json", "2126-10-01T08:00:00"),
+        ("back.json", "2126-10-01T08:00:00.123+05:30"),
+        ("back.json", "2126-10-01"),
+    ],
+)
+def test_run_is_later_than_a_record_of_any_clock_and_format(
+    cloud: Cloud, athena: FakeAthena, key: str, published_at: str
+) -> None:
+    """The views compare the times as text, and people sort the objects by their keys."""
+    publish_older_run(cloud, athena)
+    record = {"run_id": OLDER_RUN_ID, "published_at": published_at}
+    cloud.put(f"published_runs/{key}", json.dumps(record).encode())
+    finish_run(cloud, athena, average="2.00")
+    response = publish()
+    assert _read_published_averages(athena) == {"2.00"}
+    assert _records(cloud).read_published_run_id() == RUN_ID
+    if key.startswith(("2026", "2126-10")):
+        assert response["record_key"] > f"published_runs/{key.replace(':', '-')}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"{",
+        b'{"run_id": "x"}',
+        b'{"run_id": "x", "published_at": "yesterday"}',
+        b'{"run_id": "x", "published_at": "9999-12-31T23:59:59.999999Z"}',
+    ],
+)
+def test_run_is_not_published_while_the_newest_record_is_invalid(
+    cloud: Cloud, athena: FakeAthena, content: bytes
+) -> None:
+    """Readers would get errors, or would never see the run."""
+    finish_run(cloud, athena)
+    cloud.put("published_runs/back.json", content)
+    with pytest.raises(InvalidPublicationRecordError, match="correct it or delete it"):
+        publish()
+    assert list(read_objects(cloud, "published_runs/")) == ["published_runs/back.json"]
+    assert cloud.ledger.get(POINTER) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        ("2026-10-01T08:00:00.000000Z", "2026-10-01T08:00:00.000001Z"),
+        ("2026-10-01T08:00:59.999999Z", "2026-10-01T08:01:00.000000Z"),
+        ("2026-10-01T08:00:00Z", "2026-10-01T08:00:01.000000Z"),
+        ("2026-10-01T08:00:00+00:00", "2026-10-01T08:00:00.000001Z"),
+        ("2026-10-01T23:30:00+05:30", "2026-10-02T18:00:00.000000Z"),
+    ],
+)
+def test_later_time_sorts_after_the_text(text: str, later: str) -> None:
+    assert get_later_time(text) == later > text
 
 
 @pytest.mark.parametrize("has_pointer", [False, True])
@@ -150,13 +252,13 @@ def test_pointer_that_moves_between_read_and_update_is_read_again(
         Run(f"run-{day}", "raw/x/", f"2026-11-0{day}T08:00:00.000000Z", ()) for day in (1, 2, 3)
     )
     if has_pointer:
-        update_pointer(cloud.ledger, earliest)
+        _publish(cloud, earliest)
     operations: list[str] = []
 
     def move_pointer(operation: str, *_: object) -> None:
         operations.append(operation)
         if operations == ["GetItem"]:
-            update_pointer(cloud.ledger, later)
+            _publish(cloud, later)
 
     watch_calls(monkeypatch, move_pointer)
-    assert update_pointer(cloud.ledger, earlier).run_id == later.run_id
+    assert _publish(cloud, earlier).run_id == later.run_id

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import pytest
 
 from pipeline.errors import RetryableError
 from pipeline.ledger.batch import Run
-from pipeline.publication.pointer import update_pointer
+from pipeline.publication.pointer import publish_run
+from pipeline.publication.publication_records import PublicationRecords
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena
 from tests.support.aws_calls import Crash, crash_after, serialize_calls, watch_calls
 from tests.support.publishing import EARLIER_CLAIM, publish, read_publication_objects
 from tests.support.retry_clock import RetryClock
-from tests.support.runs import CLAIMED_AT, RUN_ID, finish_run
+from tests.support.runs import CLAIMED_AT, RUN_ID, create_transformation_report, finish_run
 
 CALLS = [
     *["GetObject"] * 2,  # the job reports
@@ -28,6 +30,7 @@ CALLS = [
     *["GetQueryResults"] * 5,
     "PutObject",  # the answers
     "GetItem",  # the pointer
+    "ListObjectsV2",  # the times of the publication records
     "UpdateItem",
     "PutObject",  # the publication record
     "PutObject",  # the email
@@ -87,6 +90,7 @@ def test_later_run_is_published_after_crash_before_publication_record(
     cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run had the pointer, but readers never saw it. It must not be published later."""
+    RetryClock().install(monkeypatch)
     finish_run(cloud, athena, "first")
     finish_run(cloud, athena, "second")
     with monkeypatch.context() as crashing:
@@ -96,7 +100,8 @@ def test_later_run_is_published_after_crash_before_publication_record(
     assert list(read_publication_objects(cloud)) == ["reports/first/answers.json"]
     assert publish("second")["status"] == "PUBLISHED"
     assert publish("first", EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
-    assert [key for key in list(read_publication_objects(cloud)) if "first.json" in key] == []
+    records = read_publication_objects(cloud)
+    assert [text for key, text in records.items() if "first.json" in key] == [""]
     assert "superseded by a run that was claimed later:\nsecond." in cloud.emails()[1][1]
 
 
@@ -129,7 +134,12 @@ def test_pointer_that_other_runs_keep_moving_is_retryable(
 ) -> None:
     monkeypatch.setattr("pipeline.publication.pointer.LedgerTable.update", lambda *_, **__: False)
     with pytest.raises(RetryableError, match="other runs moved it during each of 10 attempts"):
-        update_pointer(cloud.ledger, Run(RUN_ID, "raw/x/", CLAIMED_AT, ()))
+        publish_run(
+            cloud.ledger,
+            PublicationRecords(boto3.client("s3"), cloud.bucket),
+            Run(RUN_ID, "raw/x/", CLAIMED_AT, ()),
+            create_transformation_report(),
+        )
 
 
 def test_retry_continues_queries_after_timeout(

@@ -147,7 +147,8 @@ def test_publication_record_is_one_line_of_json(cloud: Cloud, athena: FakeAthena
     ((key, text),) = read_objects(cloud, "published_runs/").items()
     assert text.count("\n") == 1
     content = json.loads(text)
-    assert key == f"published_runs/{content['published_at']}-{RUN_ID}.json"
+    time = content["published_at"].replace(":", "-")
+    assert key == f"published_runs/{time}-{RUN_ID}.json"
     assert content["datasets"][3] == {"dataset": "rentals", "read": 4, "accepted": 3, "rejected": 1}
     assert {reason["reason"] for reason in content["reasons"]} == {
         "invalid_zip_code",

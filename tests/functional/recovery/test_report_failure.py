@@ -199,15 +199,16 @@ def test_unknown_batch_is_reported(cloud: Cloud) -> None:
 )
 def test_email_states_published_run(cloud: Cloud, published: str | None, text: str) -> None:
     if published:
-        key = publication_key("2026-10-01T08:00:00.000000Z", published)
-        cloud.put(key, json.dumps({"run_id": published}).encode())
+        published_at = "2026-10-01T08:00:00.000000Z"
+        record = {"run_id": published, "published_at": published_at}
+        cloud.put(publication_key(published_at, published), json.dumps(record).encode())
     _report(_create_event("report_failure", cluster_id=None))
     assert text in cloud.emails()[0][1]
 
 
 def test_email_is_sent_despite_invalid_publication_record(cloud: Cloud) -> None:
     key = publication_key("2026-10-01T08:00:00.000000Z", "back-to-x")
-    for content in (b"", b"[]", b"{}", b"\xff"):
+    for content in (b"[", b"[]", b"{}", b"\xff"):
         cloud.put(key, content)
         assert _report(
             _create_event(run_id=f"{RUN_ID}-{len(content)}-{content.hex()}", cluster_id=None)

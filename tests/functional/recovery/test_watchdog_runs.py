@@ -131,7 +131,7 @@ def test_watchdog_sends_email_that_report_failure_could_not_send(cloud: Cloud) -
 @pytest.mark.parametrize(
     ("is_invalid", "reason"),
     [
-        (True, ": published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json"),
+        (True, ": published_runs/2026-10-01T08-00-00.000000Z-back-to-x.json"),
         (False, " (AccessDenied)"),
     ],
 )
@@ -139,7 +139,7 @@ def test_email_is_sent_if_published_run_cannot_be_read(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, reason: str, *, is_invalid: bool
 ) -> None:
     if is_invalid:
-        cloud.put("published_runs/2026-10-01T08:00:00.000000Z-back-to-x.json", b"")
+        cloud.put("published_runs/2026-10-01T08-00-00.000000Z-back-to-x.json", b"{}")
     else:
         fail_calls(monkeypatch, "ListObjectsV2")
     run_watchdog(load_event("status_failed"))

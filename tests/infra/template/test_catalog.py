@@ -11,7 +11,8 @@ from contract import layout
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from contract.reports import DatasetCounts, TransformationReport
-from pipeline.publication import pointer
+from pipeline.ledger.batch import Run
+from pipeline.publication.publication_records import format_record
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 from tests.infra.support.template import resource, resources
 
@@ -93,7 +94,7 @@ def test_published_runs_table_reads_the_publication_records() -> None:
 def test_published_runs_table_has_the_fields_of_publication_records() -> None:
     """A column without a field of the same name would silently be null in every row."""
     report = TransformationReport("run", datasets={}, warnings={}, accepted_revenue="0.00")
-    written = pointer._format_record(pointer.Pointer("run", "", "", ""), "raw/", report)
+    written = format_record(Run("run", "raw/", "", ()), "", report)
     assert written.count("\n") == 1
     columns = [column["Name"] for column in PUBLISHED_RUNS["StorageDescriptor"]["Columns"]]
     assert columns == list(json.loads(written))

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from contract.layout import publication_key
 from pipeline.publication.catalog import build_question_queries, build_row_count_query
 from pipeline.publication.questions import SQL_FOLDER
 from tests.local.support.lake import COLUMNS, DATABASE, Lake, build_parquet, get_column_types
@@ -82,7 +83,7 @@ def test_new_pointer_changes_all_views_at_once(lake: Lake) -> None:
         assert lake.query(sql)[1:] == [("1999.98",), ("1999.98",)]
     finally:
         lake.client("s3").delete_object(
-            Bucket=lake.bucket, Key=f"published_runs/{published_at}-{OTHER_RUN}.json"
+            Bucket=lake.bucket, Key=publication_key(published_at, OTHER_RUN)
         )
 
 

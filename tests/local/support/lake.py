@@ -20,6 +20,7 @@ import duckdb
 
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
+from contract.layout import publication_key
 from local.cloud import Cloud
 from tests.infra.support.template import template
 from tests.local.support.roles import assume_role_with_policy
@@ -78,7 +79,7 @@ class Lake:
     def put_publication_record(self, run_id: str, published_at: str, **fields: object) -> None:
         """Write a publication record, as publish_results does."""
         content = {"run_id": run_id, "published_at": published_at, **fields}
-        self.put(f"published_runs/{published_at}-{run_id}.json", json.dumps(content).encode())
+        self.put(publication_key(published_at, run_id), json.dumps(content).encode())
 
     def crawl(self) -> dict[str, Any]:
         """Run a crawl to its end, and return LastCrawl."""
