@@ -1,4 +1,4 @@
-"""The commands that need the local cloud: `demo`, `local`, `upload`, `mail`, and `invoke`.
+"""The commands that need the local cloud: `demo`, `local`, `upload`, `start`, `mail`, and `invoke`.
 
 `./run` installs the packages of the local cloud for these commands only, so each command imports
 its modules when it runs.
@@ -32,7 +32,7 @@ _local_app = typer.Typer(help="Start, stop, and inspect local clouds.", no_args_
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (demo, upload, mail, invoke):
+    for command in (demo, upload, start, mail, invoke):
         app.command(rich_help_panel=_PANEL)(command)
     app.add_typer(_local_app, name="local", rich_help_panel=_PANEL)
 
@@ -142,6 +142,22 @@ def upload(
         sys.exit(upload_and_watch(get_running_cloud(cloud), folder, batch, console))
 
 
+def start(
+    batch: Annotated[
+        str, typer.Argument(metavar="BATCH", help="Batch name, or batch prefix such as raw/NAME/.")
+    ],
+    cloud: _CloudOption = "",
+) -> None:
+    """Start the run of a batch that is held because its files were uploaded too far apart."""
+    from cli.cloud.start_batch import parse_batch, start_batch
+    from cli.cloud.target import get_running_cloud
+
+    prefix = parse_batch(batch)
+    with _exit_on_internal_error():
+        message = start_batch(get_running_cloud(cloud), prefix)
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 def mail(
     show_all: Annotated[bool, typer.Option("--all", help="Show all emails.")] = False,
     last: Annotated[
@@ -202,11 +218,12 @@ def invoke(
 def _exit_on_internal_error() -> Iterator[None]:
     """Print errors that the user cannot fix, but no traceback, and exit."""
     from cli.cloud.live_view import WatchTimeoutError
+    from cli.cloud.start_batch import BatchNotStartedError
     from local.cloud import CloudError
     from local.deployment import DeploymentError
 
     try:
         yield
-    except (CloudError, DeploymentError, WatchTimeoutError) as error:
+    except (BatchNotStartedError, CloudError, DeploymentError, WatchTimeoutError) as error:
         print_message(str(error))
         sys.exit(EXIT_INTERNAL_ERROR)
