@@ -33,8 +33,22 @@ START_CALLS = [
     "StartExecution",
     "UpdateItem",
 ]
-REJECT_CALLS = ["GetObject", "UpdateItem", "GetItem", "PutItem", "Publish", "UpdateItem", "GetItem"]
-UNKNOWN_NAME_CALLS = ["PutItem", "Publish", "UpdateItem"]
+EMAIL_CALLS = [
+    "PutItem",
+    "UpdateItem",  # the email is reserved in the budget
+    "GetItem",
+    "Publish",
+    "UpdateItem",
+]
+REJECT_CALLS = [
+    "GetObject",
+    "UpdateItem",  # the rejection is recorded
+    "GetItem",
+    *EMAIL_CALLS,
+    *["GetItem"] * 3,  # the batch is not complete, and no run waits
+    "Query",
+]
+UNKNOWN_NAME_CALLS = EMAIL_CALLS
 
 
 def _upload_batch(cloud: Cloud, sequencers: Sequence[str], prefix: str = "raw/x/") -> list[Event]:
