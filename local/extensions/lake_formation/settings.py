@@ -29,7 +29,7 @@ def install() -> None:
         CreateDatabaseDefaultPermissions=_IAM_ONLY,
         CreateTableDefaultPermissions=_IAM_ONLY,
     )
-    add_service("lakeformation", _handle_request)
+    add_service("lakeformation", "lakeformation", _handle_request)
 
 
 async def _handle_request(

@@ -26,7 +26,7 @@ _values: dict[str, float] = {}
 def install() -> None:
     """Add the service."""
     _values.update(dict.fromkeys(_QUOTA_NAMES, _DEFAULT_VCPUS))
-    add_service("servicequotas", _handle_request)
+    add_service("servicequotas", "service-quotas", _handle_request)
 
 
 async def _handle_request(

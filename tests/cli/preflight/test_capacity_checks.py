@@ -108,8 +108,8 @@ def test_instance_type_in_other_zones_only(stub: StubbedAccount, plan: Plan) -> 
         (
             "FAILED",
             (
-                "EC2 does not offer m7g.xlarge in eu-west-1a, the zone of the subnet: choose another"
-                " type, or a subnet in eu-west-1b or eu-west-1c"
+                "EC2 does not offer m7g.xlarge in eu-west-1a, the zone of the subnet: choose"
+                " another type, or a subnet in eu-west-1b or eu-west-1c"
             ),
         )
     ]
