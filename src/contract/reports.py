@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-NO_ACCEPTED_RENTALS = "no accepted rentals: every row of rental_transactions.csv was rejected"
+from contract.datasets import Dataset
+
+_PROBLEM_SEPARATOR = "; "
 _MONEY = re.compile(r"[0-9]+\.[0-9]{2}")
+
+
+def describe_no_accepted_rows(dataset: Dataset) -> str:
+    """Return the problem of a run in which every row of a dataset was rejected."""
+    return f"no accepted {dataset.name}: every row of {dataset.file} was rejected"
+
+
+def join_problems(problems: Iterable[str]) -> str | None:
+    """Return the problems as the text of a report, or `None` if there are none."""
+    return _PROBLEM_SEPARATOR.join(problems) or None
+
+
+def split_problems(text: str | None) -> list[str]:
+    """Return the problems that `join_problems` joined."""
+    return text.split(_PROBLEM_SEPARATOR) if text else []
 
 
 def format_money(amount: Decimal | None) -> str:
@@ -54,7 +72,7 @@ class TransformationReport:
         datasets: The row counts by dataset name.
         warnings: The number of rentals with each warning code, including zeros.
         accepted_revenue: The revenue of the accepted rentals, as `format_money` returns it.
-        problem: The reason why the run must not pass the quality gate, if any.
+        problem: The reasons why the run must not pass the quality gate, if any.
     """
 
     run_id: str
@@ -118,7 +136,7 @@ class KpiReport:
     Attributes:
         run_id: The run ID.
         tables: The totals by table name.
-        problem: The reason why the run must not pass the quality gate, if any.
+        problem: The reasons why the run must not pass the quality gate, if any.
     """
 
     run_id: str

@@ -28,7 +28,7 @@ from contract.kpi_tables import (
     VEHICLE_METRICS,
     KpiTable,
 )
-from contract.reports import NO_ACCEPTED_RENTALS, KpiReport, TableTotals, format_money
+from contract.reports import KpiReport, TableTotals, describe_no_accepted_rows, format_money
 from spark import kpi_tables, storage
 from spark.cleaning.rows import select_accepted, validated
 from spark.errors import InputError
@@ -73,7 +73,7 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
     report = KpiReport(
         run_id=run_id,
         tables=totals,
-        problem=None if _require_equal_totals(totals) else NO_ACCEPTED_RENTALS,
+        problem=None if _require_equal_totals(totals) else describe_no_accepted_rows(RENTALS),
     )
     storage.write_text(spark, report_uri, report.to_json())
 

@@ -13,7 +13,13 @@ from pyspark.sql import functions as F
 
 from contract import codes, layout
 from contract.datasets import DATASETS, LOCATIONS, RENTALS, USERS, VEHICLES, Dataset
-from contract.reports import NO_ACCEPTED_RENTALS, DatasetCounts, TransformationReport, format_money
+from contract.reports import (
+    DatasetCounts,
+    TransformationReport,
+    describe_no_accepted_rows,
+    format_money,
+    join_problems,
+)
 from spark import storage
 from spark.cleaning.rental_warnings import add_warning_context, warning_counts
 from spark.cleaning.row_rules import REASONS
@@ -74,7 +80,11 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
         datasets=counts,
         warnings={code: rental_counts[code] for code in codes.WARNINGS},
         accepted_revenue=format_money(rental_counts["revenue"]),
-        problem=None if rental_counts["accepted"] else NO_ACCEPTED_RENTALS,
+        problem=join_problems(
+            describe_no_accepted_rows(dataset)
+            for dataset in DATASETS
+            if not counts[dataset.name].accepted
+        ),
     )
     uri = layout.join_uri(output, layout.job_report_key(layout.TRANSFORMATION_JOB, run_id))
     storage.write_text(spark, uri, report.to_json())

@@ -6,7 +6,12 @@ from datetime import datetime
 from .rows import DatasetRows, Row
 from .tables import Tables, total
 
-_NO_ACCEPTED_RENTAL = "no accepted rentals: every row of rental_transactions.csv was rejected"
+_NO_ACCEPTED_ROWS = {
+    "users": "no accepted users: every row of users.csv was rejected",
+    "vehicles": "no accepted vehicles: every row of vehicles.csv was rejected",
+    "locations": "no accepted locations: every row of locations.csv was rejected",
+    "rentals": "no accepted rentals: every row of rental_transactions.csv was rejected",
+}
 
 
 def transformation_report(datasets: dict[str, DatasetRows]) -> Row:
@@ -18,7 +23,7 @@ def transformation_report(datasets: dict[str, DatasetRows]) -> Row:
         "warnings": _warnings(accepted),
         "accepted_revenue": str(revenue),
     }
-    return report | _problem(accepted["rentals"])
+    return report | _problem(accepted)
 
 
 def kpi_report(tables: Tables, rentals: list[Row]) -> Row:
@@ -40,11 +45,16 @@ def kpi_report(tables: Tables, rentals: list[Row]) -> Row:
             for name, (count, revenue) in count_and_revenue_columns.items()
         }
     }
-    return report | _problem(rentals)
+    return report | _problem({"rentals": rentals})
 
 
-def _problem(rentals: list[Row]) -> Row:
-    return {} if rentals else {"problem": _NO_ACCEPTED_RENTAL}
+def _problem(accepted: dict[str, list[Row]]) -> Row:
+    problems = [
+        problem
+        for name, problem in _NO_ACCEPTED_ROWS.items()
+        if name in accepted and not accepted[name]
+    ]
+    return {"problem": "; ".join(problems)} if problems else {}
 
 
 def _counts(rows: DatasetRows) -> Row:

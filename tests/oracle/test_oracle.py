@@ -316,6 +316,18 @@ def test_rejected_row_has_all_reject_codes(tmp_path: Path) -> None:
     ]
 
 
+def test_dimensions_without_accepted_rows_are_a_problem_of_the_transformation(
+    tmp_path: Path,
+) -> None:
+    result = run(tmp_path, users=USERS + "u1\n", locations=LOCATIONS + "l1\n")
+
+    assert result.transformation["problem"] == (
+        "no accepted users: every row of users.csv was rejected;"
+        " no accepted locations: every row of locations.csv was rejected"
+    )
+    assert "problem" not in result.kpis
+
+
 def test_no_accepted_rentals_is_a_problem(tmp_path: Path) -> None:
     result = run(tmp_path, rentals=RENTALS + "r1\n")
 

@@ -10,7 +10,13 @@ from fractions import Fraction
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES, TRANSACTION_METRICS, KpiTable
 from contract.layout import quarantine_prefix
-from contract.reports import KpiReport, TableTotals, TransformationReport
+from contract.reports import (
+    KpiReport,
+    TableTotals,
+    TransformationReport,
+    describe_no_accepted_rows,
+    split_problems,
+)
 from pipeline.errors import RunRejectedError
 from pipeline.publication.job_reports import JobReports
 
@@ -71,8 +77,7 @@ def _check_identity(run_id: str, reports: JobReports) -> Iterator[str]:
     for job, report in (("transformation", reports.transformation), ("KPI", reports.kpis)):
         if report.run_id != run_id:
             yield f"the report of the {job} job belongs to run {report.run_id}"
-        if report.problem is not None:
-            yield report.problem
+        yield from split_problems(report.problem)
 
 
 def _check_datasets(report: TransformationReport) -> Iterator[str]:
@@ -86,6 +91,8 @@ def _check_datasets(report: TransformationReport) -> Iterator[str]:
                 f"{dataset.name}: {counts.read:,} rows were read, but {counts.accepted:,} were"
                 f" accepted and {counts.rejected:,} rejected"
             )
+        if not counts.accepted:
+            yield describe_no_accepted_rows(dataset)
         # A rejected row has one or more reject reasons.
         reasons = sum(counts.reasons.values())
         if reasons < counts.rejected:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, job_report_key
-from contract.reports import NO_ACCEPTED_RENTALS, KpiReport, TableTotals, TransformationReport
+from contract.reports import KpiReport, TableTotals, TransformationReport
 from handlers.check_run import handler
 from pipeline.errors import RunRejectedError
 from tests.functional.conftest import Cloud, Context
@@ -24,6 +24,7 @@ from tests.support.runs import (
     replace_table_totals,
 )
 
+NO_ACCEPTED_RENTALS = "no accepted rentals: every row of rental_transactions.csv was rejected"
 # The annotation replaces the one that the decorators leave, which requires a real context.
 _handle: Callable[..., dict[str, Any]] = handler
 EVENT = load_event("check_run")
@@ -214,6 +215,27 @@ def test_run_without_accepted_rentals_is_rejected(cloud: Cloud, read: int, rejec
         _check()
     assert str(raised.value).count(NO_ACCEPTED_RENTALS) == 1
     assert ("rental_transactions.csv contains no rows" in str(raised.value)) == (read == 0)
+
+
+@pytest.mark.parametrize("is_reported", [False, True])
+@pytest.mark.parametrize("names", [["users"], ["vehicles"], ["locations"], ["users", "locations"]])
+def test_run_without_accepted_rows_of_a_dimension_is_rejected(
+    cloud: Cloud, names: list[str], *, is_reported: bool
+) -> None:
+    """The gate counts itself: all rentals would be valid, with an unknown dimension."""
+    report = create_transformation_report()
+    problems = [f"no accepted {name}: every row of {name}.csv was rejected" for name in names]
+    for name in names:
+        reasons = {"malformed_row": 300}
+        report = replace_dataset_counts(
+            report, name, read=300, accepted=0, rejected=300, reasons=reasons
+        )
+    if is_reported:
+        report = replace(report, problem="; ".join(problems))
+    put_reports(cloud, report, create_kpi_report())
+    with pytest.raises(RunRejectedError) as raised:
+        _check()
+    assert str(raised.value) == f"run {RUN_ID}: " + "; ".join(problems)
 
 
 def test_run_with_reported_problem_is_rejected(cloud: Cloud) -> None:
