@@ -77,9 +77,14 @@ def get_cloud(name: str) -> Cloud:
 
 def open_local_cloud(cloud: Cloud) -> Account:
     """Return the account of a local cloud, used as its root user."""
-    caller = cloud.client("sts").get_caller_identity()["Arn"]
+    create_client = cache(cloud.client)
+    caller = create_client("sts").get_caller_identity()["Arn"]
     return Account(
-        f"local cloud {cloud.name}", cloud.region, caller, is_local=True, create_client=cloud.client
+        f"local cloud {cloud.name}",
+        cloud.region,
+        caller,
+        is_local=True,
+        create_client=create_client,
     )
 
 

@@ -60,7 +60,7 @@ def print_result(result: CheckResult, console: Console) -> None:
     line = Text(f"{result.status:9}", style=_STYLES[result.status])
     line.append(f"{result.subject:{_SUBJECT_WIDTH}} ", style="default")
     line.append(escape_control_characters(result.text), style="default")
-    console.print(line, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def has_failed(results: Iterable[CheckResult]) -> bool:

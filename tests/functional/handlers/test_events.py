@@ -44,15 +44,20 @@ def test_publish_results_event_has_the_input_of_the_execution() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["publish_results", "report_failure"])
-def test_run_is_published_unless_its_input_says_otherwise(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "event_class"),
+    [("publish_results", PublishResultsEvent), ("report_failure", ReportFailureEvent)],
+)
+def test_run_is_published_unless_its_input_says_otherwise(
+    name: str, event_class: type[PublishResultsEvent | ReportFailureEvent]
+) -> None:
     """Executions that started before an update of the stack do not send the field."""
     event = load_event(name)
     event.pop("publish", None)
-    assert EVENTS[name](event).publish is True
-    assert EVENTS[name](event | {"publish": False}).publish is False
+    assert event_class.from_event(event).publish is True
+    assert event_class.from_event(event | {"publish": False}).publish is False
     with pytest.raises(InvalidEventError, match="the field 'publish' must be of type bool"):
-        EVENTS[name](event | {"publish": "false"})
+        event_class.from_event(event | {"publish": "false"})
 
 
 @pytest.mark.parametrize("size", [7, 7.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -129,6 +130,7 @@ def open_limited_account(cloud: Cloud, *actions: str) -> Account:
     key = iam.create_access_key(UserName=name)["AccessKey"]
     session = boto3.session.Session(key["AccessKeyId"], key["SecretAccessKey"], None, cloud.region)
 
+    @cache
     def create_client(service: str) -> Any:
         create: Any = session.client
         return create(service, endpoint_url=cloud.endpoint, verify=str(cloud.ca_bundle))
