@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _ATTEMPTS = 4
 # Time for the rest of the function, and for the wait between two attempts.
 _RESERVED_SECONDS = 20
+# A result is read into the memory of the function.
+_MAX_ROWS = 10_000
+_MAX_CHARACTERS = 10_000_000
 _UNFINISHED_STATES = {"QUEUED", "RUNNING"}
 # Messages of the Glue Data Catalog when another run replaced the same view at the same time. Athena
 # does not mark these failures as retryable. Both runs write the same view, so a retry succeeds.
@@ -127,7 +130,7 @@ class QueryRunner:
             The complete result of each query.
 
         Raises:
-            QueryFailedError: A query failed or was canceled.
+            QueryFailedError: A query failed or was canceled, or its result is too large.
             RetryableError: A query is still running, and the function is about to time out.
         """
         execution_ids = self.run(queries)
@@ -214,6 +217,7 @@ class QueryRunner:
     def _read_result(self, query: Query, execution_id: str) -> QueryResult:
         columns: tuple[ResultColumn, ...] = ()
         rows: list[tuple[str | None, ...]] = []
+        characters = 0
         paginator = self._athena.get_paginator("get_query_results")
         with _translated_errors(query):
             for page in paginator.paginate(QueryExecutionId=execution_id):
@@ -222,10 +226,17 @@ class QueryRunner:
                     ResultColumn(column["Name"], column["Type"].lower())
                     for column in result["ResultSetMetadata"]["ColumnInfo"]
                 )
-                rows += [
+                page_rows = [
                     tuple(value.get("VarCharValue") for value in row["Data"])
                     for row in result["Rows"]
                 ]
+                rows += page_rows
+                characters += sum(len(value or "") for row in page_rows for value in row)
+                if len(rows) > _MAX_ROWS or characters > _MAX_CHARACTERS:
+                    raise QueryFailedError(
+                        f"query {query.name} ({execution_id}) returned more than {_MAX_ROWS:,} rows"
+                        f" or {_MAX_CHARACTERS:,} characters: add a LIMIT"
+                    )
         return QueryResult(columns, tuple(rows[1:]))  # the first row contains the column names
 
 

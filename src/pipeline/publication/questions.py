@@ -48,7 +48,7 @@ QUESTIONS = (
     ),
     Question(
         "vehicle_types",
-        "Vehicle types by number of rentals",
+        "Vehicle types with the most rentals",
         VEHICLE_METRICS,
         ("vehicle_type", "rentals", "revenue"),
     ),

@@ -79,6 +79,21 @@ def test_result_has_rows_of_every_page_without_header(clock: RetryClock) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT n FROM UNNEST(SEQUENCE(1, 10001)) AS t (n)",
+        "SELECT RPAD('', 100000, 'x') AS text FROM UNNEST(SEQUENCE(1, 101)) AS t (n)",
+    ],
+)
+@pytest.mark.usefixtures("fake")
+def test_result_that_is_too_large_is_not_read_completely(clock: RetryClock, text: str) -> None:
+    with pytest.raises(
+        QueryFailedError, match=r"query large \(.+\) returned more than 10,000 rows"
+    ):
+        _create_runner(clock).fetch([Query("large", text)])
+
+
 @pytest.mark.usefixtures("fake")
 def test_result_without_rows_and_result_with_null(clock: RetryClock) -> None:
     no_rows = Query("no rows", "SELECT 1 AS a WHERE 1 = 0")

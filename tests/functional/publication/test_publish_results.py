@@ -91,7 +91,7 @@ location name  city    revenue  rentals
 -              -        500.50        2
 Harbor         Bergen   100.00        1
 
-Vehicle types by number of rentals
+Vehicle types with the most rentals
 
 vehicle type  rentals  revenue
 premium             2   500.50
@@ -303,8 +303,6 @@ def test_email_size_is_limited(cloud: Cloud, athena: FakeAthena) -> None:
     publish(warnings=("x" * 300_000,))
     ((_, body),) = cloud.emails()
     assert len(body.encode()) < 10_000
-    assert "and 2,482 more" in body
     content = json.loads(read_objects(cloud, "reports/")[f"reports/{RUN_ID}/answers.json"])
-    assert len(content["answers"]["vehicle_types"]) == 2502
-    types = {row["vehicle_type"] for row in content["answers"]["vehicle_types"]}
-    assert types == {"basic", "premium", *(row["vehicle_type"] for row in new_rows)}
+    types = [row["vehicle_type"] for row in content["answers"]["vehicle_types"]]
+    assert types == ["premium", "basic", *(f"type{n:04}" for n in range(18))]

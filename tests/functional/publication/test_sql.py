@@ -16,6 +16,7 @@ from pipeline.publication.catalog import (
     list_tables,
 )
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER, TOTALS, Question
+from pipeline.publication.report_email import _MAX_TABLE_ROWS
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(SQL_FOLDER.iterdir())}
@@ -71,6 +72,13 @@ def test_question_sorts_rows_completely(question: Question) -> None:
         question.name, question.table.columns[0][0]
     )
     assert ordered[-1].this.name == key
+
+
+@pytest.mark.parametrize("name", [*(question.name for question in QUESTIONS), "quality"])
+def test_result_is_limited(name: str) -> None:
+    """The function keeps the results in memory, and the email shows up to 20 rows of each."""
+    limit = sqlglot.parse_one(FILES[name], read="athena").args["limit"]
+    assert 1 <= int(limit.expression.this) <= _MAX_TABLE_ROWS
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: each.name)

@@ -34,3 +34,4 @@ SELECT
     ) AS main_reasons
 FROM dataset_counts
 ORDER BY dataset ASC
+LIMIT 10

@@ -11,3 +11,4 @@ SELECT
     first_rental_date AS first_day,
     last_rental_date AS last_day
 FROM transaction_metrics
+LIMIT 1

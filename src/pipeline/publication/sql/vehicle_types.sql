@@ -7,3 +7,4 @@ SELECT
 FROM vehicle_metrics
 GROUP BY vehicle_type
 ORDER BY rentals DESC, vehicle_type ASC
+LIMIT 20
