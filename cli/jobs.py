@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli import summary
 from cli.console import console, print_message
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
+from contract.text import escape_control_characters
 from local.errors import UserError
 from local.spark.job_runner import JobResult, JobsRequest, check_request, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
@@ -55,9 +56,9 @@ def jobs(
     results = _run_with_progress(request)
     _exit_on_failure(request, results)
     summary.show_summary(output_folder, run_id, console)
-    console.print(f"\nRun {run_id} is complete.", highlight=False)
+    console.print(f"\nRun {run_id} is complete.")
     for title, path in (("Output", output_folder), ("Logs", request.log_folder)):
-        console.print(f"  {title + ':':7} {path}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {title + ':':7} {path}", soft_wrap=True)
 
 
 def sample(
@@ -74,8 +75,6 @@ def sample(
     write_sample(output_folder, rentals, error_rate, seed)
     console.print(
         f"Generated {rentals:,} rentals with users, vehicles, and locations in {output_folder}",
-        markup=False,
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -90,11 +89,11 @@ def package(
 def _run_with_progress(request: JobsRequest) -> dict[str, JobResult]:
     """Run both jobs and show their progress, as bars on a terminal and as lines otherwise."""
     with Progress(
-        TextColumn("{task.fields[job]:20}"),
+        TextColumn("{task.fields[job]:20}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=console,
         disable=not console.is_terminal,
     ) as progress:
@@ -103,11 +102,12 @@ def _run_with_progress(request: JobsRequest) -> dict[str, JobResult]:
         }
 
         def on_progress(job: str, phase: int, phase_count: int, description: str) -> None:
+            description = escape_control_characters(description)
             progress.update(
                 bars[job], completed=phase - 1, total=phase_count, description=description
             )
             if progress.disable:
-                console.print(f"{job} [{phase}/{phase_count}] {description}", markup=False)
+                console.print(f"{job} [{phase}/{phase_count}] {description}")
 
         results = run_jobs(request, on_progress)
         for job, result in results.items():

@@ -12,9 +12,11 @@ import duckdb
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from contract.kpi_tables import KPI_TABLES
 from contract.layout import TRANSFORMATION_JOB, job_report_key, kpi_prefix
+from contract.text import escape_control_characters
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]
@@ -57,7 +59,7 @@ def show_counts(report: dict[str, Any], console: Console) -> None:
     _print_counts("Rejected rows by reason", _count_reject_codes(report["datasets"]), console)
     _print_counts("Accepted rows with warnings", report["warnings"], console)
     if "problem" in report:
-        console.print(report["problem"], style="bold red", markup=False, highlight=False)
+        console.print(report["problem"], style="bold red")
 
 
 def query_answer(output_folder: Path, run_id: str, question_name: str) -> Answer:
@@ -87,7 +89,9 @@ def _format_column_name(name: str) -> str:
 def _format_value(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, (int, Decimal)) else str(value)
+    if isinstance(value, (int, Decimal)):
+        return f"{value:,}"
+    return escape_control_characters(str(value))  # one line, as wide as the table expects
 
 
 def _build_row_count_table(datasets: dict[str, Any]) -> Table:
@@ -112,4 +116,4 @@ def _print_counts(title: str, counts: dict[str, int], console: Console) -> None:
         rows.sort(key=lambda row: -row[1])
         console.print(_build_table(title, ["code", "rows"], rows))
     else:
-        console.print(f"[bold]{title}:[/] none")
+        console.print(Text.assemble((f"{title}:", "bold"), " none"))

@@ -18,6 +18,7 @@ import typer
 
 from cli.console import console, print_message
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_OK
+from contract.text import escape_control_characters
 from local.errors import UserError
 
 _PANEL = "Local cloud"
@@ -92,7 +93,7 @@ def down(cloud: _CloudOption = "") -> None:
         for target in targets:
             if not target.stops_with_parent:
                 stop(target.folder)
-                console.print(f"Stopped local cloud {target.name}", highlight=False)
+                console.print(f"Stopped local cloud {target.name}")
                 continue
             message = (
                 f"local cloud {target.name} belongs to a running demo and stops with it: to stop it"
@@ -115,7 +116,7 @@ def status() -> None:
     for cloud in clouds:
         show_status(cloud, console)
     if not clouds:
-        console.print("No local cloud is running. To start one: ./run local up", highlight=False)
+        console.print("No local cloud is running. To start one: ./run local up")
 
 
 def upload(
@@ -155,7 +156,7 @@ def start(
     prefix = parse_batch(batch)
     with _exit_on_internal_error():
         message = start_batch(get_running_cloud(cloud), prefix)
-    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    console.print(message, soft_wrap=True)
 
 
 def mail(
@@ -209,8 +210,10 @@ def invoke(
         result = invoke_function(find_function(get_running_cloud(cloud), function), event_text)
     except RuntimeUnavailableError as error:
         raise UserError(str(error)) from None
-    typer.echo(result.log, err=True)
-    typer.echo(json.dumps(json.loads(result.payload), indent=2, ensure_ascii=False))
+    response = json.dumps(json.loads(result.payload), indent=2, ensure_ascii=False)
+    log = result.log.expandtabs()
+    typer.echo(escape_control_characters(log, keep_line_breaks=True), err=True)
+    typer.echo(escape_control_characters(response, keep_line_breaks=True))
     sys.exit(EXIT_INTERNAL_ERROR if result.is_error else EXIT_OK)
 
 

@@ -56,5 +56,4 @@ def run_demo(folder: Path | None, keep: bool, console: Console) -> int:
                 "\nStopped the local cloud. Its bucket was deleted; its emails are kept."
                 " To keep the cloud running after the demo, use --keep.",
                 soft_wrap=True,
-                highlight=False,
             )

@@ -187,7 +187,7 @@ class PlainView:
             self._printed.add((state.name, state.result))
             name = "  " * state.depth + state.name
             line = f"{name:30}{state.completed_seconds:8.1f} s  {state.result}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
 
 def watch_execution(

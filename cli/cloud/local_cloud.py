@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from cli.cloud.target import format_access_instructions, get_stack_outputs, shorten_path
 from local.cloud import Cloud
@@ -32,20 +33,19 @@ def show_access_instructions(cloud: Cloud, console: Console) -> None:
     console.print(
         f"\nThe local cloud is running at {cloud.endpoint}."
         " To use it with the AWS CLI or boto3, run:\n",
-        highlight=False,
         soft_wrap=True,
     )
-    console.print(format_access_instructions(cloud), markup=False, highlight=False, soft_wrap=True)
-    console.print("\nTo stop it: ./run local down", highlight=False)
+    console.print(format_access_instructions(cloud), soft_wrap=True)
+    console.print("\nTo stop it: ./run local down")
 
 
 def show_status(cloud: Cloud, console: Console) -> None:
     """Print the endpoint of a cloud and the most recent executions, newest first."""
     location = f"{cloud.endpoint}, process {cloud.pid}, folder {shorten_path(cloud.folder)}"
-    console.print(f"{cloud.name}: {location}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{cloud.name}: {location}", soft_wrap=True)
     outputs = get_stack_outputs(cloud)
     if not outputs:
-        console.print("  The stack is not deployed.", markup=False)
+        console.print("  The stack is not deployed.")
         return
     pages = cloud.client("stepfunctions").get_paginator("list_executions")
     executions = sorted(
@@ -60,20 +60,20 @@ def show_status(cloud: Cloud, console: Console) -> None:
     for execution in executions[:_MAX_EXECUTIONS]:
         started = f"{execution['startDate'].astimezone():%Y-%m-%d %H:%M:%S}"
         line = f"  {started}  {execution['status']:10} {execution['name']}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if len(executions) > _MAX_EXECUTIONS:
         older = len(executions) - _MAX_EXECUTIONS
-        console.print(f"  and {older:,} older", markup=False)
+        console.print(f"  and {older:,} older")
     if not executions:
-        console.print("  No executions yet. To start one: ./run upload DIR", markup=False)
+        console.print("  No executions yet. To start one: ./run upload DIR")
 
 
 @contextmanager
 def show_progress(description: str, console: Console) -> Iterator[None]:
     """Show what the block is doing while it runs and, if it succeeds, how long it took."""
     start = time.monotonic()
-    with console.status(description):
+    with console.status(Text(description)):
         yield
     seconds = time.monotonic() - start
     line = f"{description} ({seconds:.1f} s)"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

@@ -97,8 +97,6 @@ def show_new_emails(
         console.print(
             f"No email arrived within {_EMAIL_TIMEOUT:.0f} seconds. See the server log:"
             f" {shorten_path(cloud.log)}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
     show_emails(emails, console)
@@ -122,17 +120,15 @@ def show_failure(
         f"Run {execution['name']} ended with status {execution['status']}{state}:"
         f" {failure.message}",
         style="bold red",
-        markup=False,
-        highlight=False,
         soft_wrap=True,
     )
     log_folders = dict.fromkeys(_LOG_FOLDER_URI.findall("\n".join(email.body for email in emails)))
     for (bucket, log_folder), name in itertools.product(log_folders, _LOG_FILES):
         key = f"{log_folder}{name}"
         title = f"\nLast lines of s3://{bucket}/{key}:"
-        console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+        console.print(title, style="bold", soft_wrap=True)
         for line in _read_log(cloud, bucket, key)[-_LOG_LINES:]:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {line}", soft_wrap=True)
 
 
 def show_output_locations(cloud: Cloud, bucket: str, console: Console) -> None:
@@ -148,7 +144,7 @@ def show_output_locations(cloud: Cloud, bucket: str, console: Console) -> None:
     lines += [f"Emails: {shorten_path(cloud.mailbox_folder)}"]
     lines += [f"Server log: {shorten_path(cloud.log)}"]
     for line in lines:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
 
 
 def _format_object_count(count: int) -> str:

@@ -19,6 +19,7 @@ from cli.cloud.target import get_stack_outputs
 from contract.datasets import DATASETS
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_OK
 from contract.layout import RAW_PREFIX
+from contract.text import has_control_characters
 from local.cloud import Cloud
 from local.errors import UserError
 from local.mailbox import read_emails
@@ -42,8 +43,11 @@ def build_batch_prefix(name: str) -> str:
     """Return the batch prefix `raw/<name>/`.
 
     Raises:
-        UserError: The name is not a single path segment, or it is too long for an S3 key.
+        UserError: The name is not a single path segment, contains control characters, or is too
+            long for an S3 key.
     """
+    if has_control_characters(name):
+        raise UserError(f"{name!r} is not a valid batch name: use one without control characters")
     if not name or "/" in name or name != name.strip() or name in {".", ".."}:
         raise UserError(f"{name!r} is not a valid batch name: use a single path segment")
     prefix = f"{RAW_PREFIX}{name}/"
@@ -107,7 +111,7 @@ def upload_and_watch(cloud: Cloud, folder: Path, batch: str, console: Console) -
     try:
         execution = watch_run(cloud, outputs, prefix, run_id, console)
     except RunNotStartedError as error:
-        console.print(str(error), style="bold red", markup=False, highlight=False)
+        console.print(str(error), style="bold red")
         execution = {}
     has_succeeded = execution.get("status") == "SUCCEEDED"
     if has_succeeded:

@@ -61,7 +61,7 @@ def preflight(
     account = open_account(profile, region, cloud, is_on_aws=bool(stack))
     name = stack or _DEFAULT_STACK
     plan = make_plan(name, find_stack(account, name), subnet, parameter or [])
-    console.print(f"Deployment of the stack {name} to {account.description}:", highlight=False)
+    console.print(f"Deployment of the stack {name} to {account.description}:")
     results = []
     for result in check_deployment(account, plan):
         print_result(result, console)

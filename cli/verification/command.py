@@ -55,11 +55,9 @@ def verify(
     deployed = get_stack(account, stack or _DEFAULT_STACK)
     if remove:
         sys.exit(remove_run(account, deployed, remove, console))
-    console.print(
-        f"This starts a run on the stack {deployed.name} in {account.description}.", highlight=False
-    )
+    console.print(f"This starts a run on the stack {deployed.name} in {account.description}.")
     cost = "It costs nothing." if account.is_local else describe_cost(deployed.parameters)
-    console.print(cost, highlight=False)
+    console.print(cost)
     if not (yes or account.is_local) and not _confirm():
         raise UserError("canceled: nothing was started")
     try:

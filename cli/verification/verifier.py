@@ -52,8 +52,6 @@ def verify(account: Account, stack: Stack, console: Console, *, keep: bool) -> i
         console.print(
             f"The run continues. When it has ended, remove what it wrote with: ./run verify"
             f" --stack {stack.name} --remove {run.run_id}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
         raise

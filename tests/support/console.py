@@ -7,9 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.console import PlainConsole
+
 
 def create_console(**options: Any) -> Console:
-    return Console(file=io.StringIO(), **options)
+    return PlainConsole(file=io.StringIO(), **options)
 
 
 def get_output(console: Console) -> str:
