@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from contract.text import escape_control_characters
 from pipeline.aws.clients import is_temporary
 from pipeline.errors import RetryableError
 
@@ -23,7 +25,15 @@ def create_observers(function: str) -> tuple[Logger, Metrics]:
     Args:
         function: Name of the function, such as `check_run`: the service of each line and metric.
     """
-    return Logger(service=function), Metrics(namespace=NAMESPACE, service=function)
+    logger = Logger(service=function, json_serializer=_serialize_log_line)
+    return logger, Metrics(namespace=NAMESPACE, service=function)
+
+
+def _serialize_log_line(content: dict[str, Any]) -> str:
+    """Return a log line as JSON, readable in any language and safe to show in a terminal."""
+    line = json.dumps(content, default=str, separators=(",", ":"), ensure_ascii=False)
+    # JSON escapes some control characters only. The other escapes are also those of JSON.
+    return escape_control_characters(line)
 
 
 def log_and_translate_errors(

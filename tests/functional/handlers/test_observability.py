@@ -11,6 +11,8 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from contract.text import has_control_characters
+from handlers.observability import create_observers
 from pipeline.aws.clients import is_temporary
 from pipeline.errors import RetryableError, SettingsError
 from tests.functional.conftest import Context
@@ -45,6 +47,17 @@ def test_failure_is_logged_with_run_and_batch(
     assert {name: line[name] for name in keys} == {
         name: content["run_id"] if value is ... else value for name, value in keys.items()
     }
+
+
+def test_log_line_escapes_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "raw/Zoë \n\x00\x1b[31m\x7f\x9b\u2028\u202e/users.csv"
+    logger, _ = create_observers("test_log_line")
+    logger.warning("Ignored %s", text, extra={"object_key": text})
+    line = capsys.readouterr().out.removesuffix("\n")
+    assert not has_control_characters(line)
+    assert "Zoë" in line
+    content = json.loads(line)
+    assert (content["message"], content["object_key"]) == (f"Ignored {text}", text)
 
 
 TEMPORARY_ERRORS = [
