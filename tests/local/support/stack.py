@@ -129,6 +129,24 @@ class Stack:
         return [parse(file.read_bytes()) for file in files]
 
     @contextmanager
+    def with_variables(self, function: str, **variables: str) -> Iterator[None]:
+        """Change environment variables of a function, a logical ID, during the block."""
+        client, name = self.client("lambda"), self.get_physical_id(function)
+        configuration = client.get_function_configuration(FunctionName=name)
+        original = configuration["Environment"]["Variables"]
+
+        def put(values: dict[str, str]) -> None:
+            client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": values}
+            )
+
+        put({**original, **variables})
+        try:
+            yield
+        finally:
+            put(original)
+
+    @contextmanager
     def without_statement(self, role: str, sid: str) -> Iterator[None]:
         """Remove a statement from the policy of a role, a logical ID, during the block."""
         iam, name = self.client("iam"), self.get_physical_id(role)
