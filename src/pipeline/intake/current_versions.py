@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from contract.datasets import DATASETS, Dataset
 from pipeline.aws.clients import error_code
+from pipeline.clock import parse_utc, utc_now
 from pipeline.ledger.batch import FileVersion
 from pipeline.ledger.batch_item import Batch
 
@@ -28,6 +30,14 @@ _NOT_FOUND = "404"
 _BAD_REQUEST = "400"
 _UNKNOWN_VERSION = "unknown"
 
+MAX_UNRECORDED_AGE = timedelta(days=90)
+"""The greatest age of a version that can be recorded although its event has not arrived.
+
+The ledger remembers claimed versions for at least this time after their claim (the minimum of the
+template's parameter LedgerRetentionDays). S3 may keep the files longer. An older version that is
+not in the ledger may therefore have been part of a run.
+"""
+
 
 @dataclass(frozen=True)
 class CurrentVersions:
@@ -36,10 +46,12 @@ class CurrentVersions:
     Attributes:
         prefix: The batch prefix.
         versions: The current version by dataset name; None for a file that does not exist.
+        old: The names of the datasets whose current version is older than MAX_UNRECORDED_AGE.
     """
 
     prefix: str
     versions: dict[str, str | None]
+    old: frozenset[str]
 
     def find_deleted(self, batch: Batch) -> list[str]:
         """Return the names of the datasets whose recorded file no longer exists.
@@ -53,14 +65,15 @@ class CurrentVersions:
             if version is None
             or version in batch.claimed_versions
             or (version == batch.last_rejected.get(name) and name not in batch.rejected)
+            or (name in self.old and not batch.is_known(name, version))
         ]
 
     def find_unrecorded(self, batch: Batch) -> list[str]:
-        """Return the names of the datasets whose current version is not in the ledger."""
+        """Return the names of the datasets whose current version is new and not in the ledger."""
         return [
             name
             for name, version in self.versions.items()
-            if version is not None and not batch.is_known(name, version)
+            if version is not None and name not in self.old and not batch.is_known(name, version)
         ]
 
 
@@ -72,15 +85,20 @@ def get_current_versions(s3: S3Client, bucket: str, prefix: str) -> CurrentVersi
         bucket: Name of the bucket.
         prefix: The batch prefix.
     """
-    versions = {
-        dataset.name: _get_version(s3, bucket, file_key(prefix, dataset)) for dataset in DATASETS
-    }
-    return CurrentVersions(prefix, versions)
+    versions: dict[str, str | None] = {}
+    old = set()
+    recent_since = parse_utc(utc_now()) - MAX_UNRECORDED_AGE
+    for dataset in DATASETS:
+        version = _find_version(s3, bucket, file_key(prefix, dataset))
+        versions[dataset.name] = version.version_id if version else None
+        if version and version.uploaded_at and version.uploaded_at < recent_since:
+            old.add(dataset.name)
+    return CurrentVersions(prefix, versions, frozenset(old))
 
 
 def version_exists(s3: S3Client, bucket: str, file: FileVersion) -> bool:
     """Return whether S3 still has a version, which need not be the current one."""
-    return _get_version(s3, bucket, file.key, {"VersionId": file.version_id}) is not None
+    return _find_version(s3, bucket, file.key, {"VersionId": file.version_id}) is not None
 
 
 def file_key(prefix: str, dataset: Dataset) -> str:
@@ -88,14 +106,21 @@ def file_key(prefix: str, dataset: Dataset) -> str:
     return f"{prefix}{dataset.file}"
 
 
-def _get_version(
+@dataclass(frozen=True)
+class _Version:
+    version_id: str
+    uploaded_at: datetime | None  # None if unknown
+
+
+def _find_version(
     s3: S3Client, bucket: str, key: str, version: Mapping[str, Any] = MappingProxyType({})
-) -> str | None:
+) -> _Version | None:
     try:
-        return s3.head_object(Bucket=bucket, Key=key, **version)["VersionId"]
+        response = s3.head_object(Bucket=bucket, Key=key, **version)
     except ClientError as error:
         if error_code(error) == _NOT_FOUND:
             return None
         if error_code(error) == _BAD_REQUEST:
-            return _UNKNOWN_VERSION
+            return _Version(_UNKNOWN_VERSION, None)
         raise
+    return _Version(response["VersionId"], response["LastModified"])

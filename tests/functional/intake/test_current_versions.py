@@ -14,6 +14,7 @@ from handlers.watchdog import handler as watchdog
 from pipeline.errors import InvalidEventError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import watch_calls
+from tests.support.pipeline_clock import PipelineClock
 from tests.support.uploads import (
     BATCH,
     INVALID,
@@ -207,6 +208,52 @@ def test_upload_while_batch_is_closed_keeps_it_open(cloud: Cloud, uploader: Uplo
     receive(uploader.upload(USERS, INVALID))
     assert not cloud.batches.close(batch, "2026-11-25T00:00:00.000000Z", timedelta(days=90))
     assert [batch.prefix for batch in cloud.batches.list_open_batches()] == [BATCH]
+
+
+# Uploads that the ledger may have forgotten
+
+
+@pytest.fixture
+def forgotten(cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """The events of a batch that was claimed so long ago that its ledger item has expired.
+
+    S3 still has the files, because it keeps them longer or deletes them late.
+    """
+    events = uploader.upload_batch()
+    receive(*events)
+    run_watchdog()
+    expiration = int(cloud.ledger.get(f"batch/{BATCH}")["expiration"])
+    PipelineClock.install(monkeypatch, datetime.fromtimestamp(expiration, UTC).isoformat())
+    boto3.resource("dynamodb").Table(cloud.table).delete_item(Key={"id": f"batch/{BATCH}"})
+    return events
+
+
+def test_files_of_earlier_run_are_not_used_again(
+    cloud: Cloud, uploader: Uploader, forgotten: list[Event]
+) -> None:
+    correction = uploader.upload(RENTALS)
+    receive(correction)
+    run_watchdog()
+    request = {"detail-type": "Start Batch", "detail": {"batch": BATCH}}
+    assert watchdog(request, Context()) == {"batch": BATCH, "outcome": "Incomplete"}
+    assert _get_only_run(cloud) == set(map(get_version, forgotten))
+    assert list(cloud.batches.get_batch(BATCH).files) == ["rentals"]
+    # The run starts when the other files are uploaded again.
+    receive(*uploader.upload_batch(files=[USERS, VEHICLES, LOCATIONS]))
+    assert len(cloud.executions()) == 2
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_deleted_version_does_not_bring_a_forgotten_version_back(
+    cloud: Cloud, uploader: Uploader
+) -> None:
+    users, *others = uploader.upload_batch()
+    receive(users)
+    uploader.delete(USERS, get_version(users))
+    receive(*others)
+    run_watchdog()
+    assert len(cloud.executions()) == 1
+    assert "users" not in cloud.batches.get_batch(BATCH).files
 
 
 # Held batches

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from contract import layout
 from contract.datasets import USERS
 from contract.kpi_tables import DAILY_METRICS
+from pipeline.intake.current_versions import MAX_UNRECORDED_AGE
 from pipeline.ledger.keys import EXPIRATION, OPEN, OPEN_ITEMS, OPEN_RUN
 from tests.infra.support import asl
 from tests.infra.support.template import resource, resources, template
@@ -107,6 +109,12 @@ def test_ledger_items_are_kept_as_long_as_step_functions_reserves_names() -> Non
     """Step Functions keeps an execution, and reserves its name, for 90 days."""
     retention = template()["Parameters"]["LedgerRetentionDays"]
     assert retention["Default"] >= retention["MinValue"] >= 90
+
+
+def test_ledger_remembers_claims_as_long_as_versions_are_recorded_without_an_event() -> None:
+    """Otherwise, the files of an earlier run could become part of another one."""
+    retention = template()["Parameters"]["LedgerRetentionDays"]
+    assert timedelta(days=retention["MinValue"]) >= MAX_UNRECORDED_AGE
 
 
 def test_ledger_key_is_the_key_that_is_written() -> None:

@@ -99,7 +99,10 @@ class MemoryS3:
         self._on_call("HeadObject")
         if not versions or versions[-1].content is None:
             raise _client_error("404", f"HeadObject {Bucket}")
-        return {"VersionId": versions[-1].version_id}
+        return {
+            "VersionId": versions[-1].version_id,
+            "LastModified": versions[-1].modified_at,
+        }
 
     def get_object(
         self,
