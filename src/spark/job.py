@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from contract.datasets import DATASETS
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
 from contract.layout import is_run_id, job_report_key, join_uri
+from contract.text import escape_control_characters
 from spark import storage
 from spark.errors import InputError
 from spark.reading.csv_reader import NOT_UTF8
@@ -42,6 +43,18 @@ def _parse_run_id(text: str) -> str:
             " underscores, starting with a letter or digit"
         )
     return text
+
+
+class LogFormatter(logging.Formatter):
+    """Formats log lines, which may quote the input, without control characters."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record. Only a traceback has several."""
+        text = super().format(record).expandtabs()  # stack traces of Java are indented by tabs
+        return escape_control_characters(text, keep_line_breaks=True)
 
 
 class ProgressLog:
@@ -86,9 +99,9 @@ def run_job(
         job: The function that does the job's work.
         arguments: The arguments to parse; by default, those of the process.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("py4j").setLevel(logging.WARNING)
     log = logging.getLogger(parser.prog)
     options = parser.parse_args(arguments)

@@ -13,7 +13,7 @@ import spark.job
 import spark.kpis
 import spark.transformation_job
 from spark.errors import InputError
-from spark.job import JobArgumentParser, ProgressLog, run_job
+from spark.job import JobArgumentParser, LogFormatter, ProgressLog, run_job
 
 ARGUMENTS = ["--input", "in", "--output", "out", "--run-id", "r1"]
 RunJob = Callable[..., int]
@@ -64,6 +64,12 @@ def test_internal_error_is_a_traceback_and_one_line_and_exits_with_1(
     assert run(job) == 1
     assert caplog.records[0].exc_info is not None
     assert caplog.messages[-1] == "run r1 failed: disk full"
+
+
+def test_log_lines_have_no_control_characters() -> None:
+    record = logging.makeLogRecord({"name": "a_job", "msg": "Zoë \x1b[31m\u202e\r\nError:\n\tat x"})
+    _, _, text = LogFormatter().format(record).partition(": ")
+    assert text == "Zoë \\u001b[31m\\u202e\\r\nError:\n        at x"
 
 
 @pytest.mark.parametrize(
