@@ -2,7 +2,8 @@
 
 MiniStack takes a crawler's name for a table's name, authorizes only the database of a call about a
 table, and knows neither the workgroup of a running query nor the log stream that is written. AWS
-requires permission for a table, its database, and the catalog.
+requires permission for a table, its database, and the catalog, and to copy the annotations of an
+object.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ _TABLE_NAME_FIELDS = {"GetTable": "Name", "DeleteTable": "Name"}
 _DATABASE_ACTIONS = ("CreateDatabase", "GetDatabase", "DeleteDatabase", "UpdateDatabase")
 _LOG_WRITE_ACTIONS = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
 
+_S3_CHECK_PARAMETERS = ("method", "path", "headers", "body", "query_params")
+_ANNOTATION_DIRECTIVE = "x-amz-object-annotation-directive"
+
 _originals: dict[str, Callable[..., Any]] = {}
 
 
@@ -53,6 +57,12 @@ def install() -> None:
         _EXTRACT_PARAMETERS,
     )
     _originals["enforce"] = replace(_IAM_EVALUATOR, "enforce", _enforce, _ENFORCE_PARAMETERS)
+    _originals["s3_checks"] = replace(
+        "ministack.core.iam_actions",
+        "s3_additional_checks",
+        _list_additional_s3_checks,
+        _S3_CHECK_PARAMETERS,
+    )
 
 
 def _extract_resource_arn(
@@ -102,6 +112,26 @@ def _enforce(
     if service == "s3":
         return get_key_denial(enforce, access_key_id, iam_action, region, resource_arn)
     return None
+
+
+def _list_additional_s3_checks(
+    method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Return further actions that an S3 request requires, each with its resource.
+
+    CopyObject copies annotations unless a header excludes them ("CopyObject" in the Amazon S3 API
+    Reference). UploadPartCopy does not.
+    """
+    checks: list[tuple[str, str]] = _originals["s3_checks"](
+        method, path, headers, body, query_params
+    )
+    is_copy = "x-amz-copy-source" in headers and "partNumber" not in query_params
+    if is_copy and headers.get(_ANNOTATION_DIRECTIVE, "COPY").upper() == "COPY":
+        checks += [
+            *(("s3:GetObjectAnnotation", arn) for _, arn in checks),
+            ("s3:PutObjectAnnotation", f"arn:aws:s3:::{path.strip('/')}"),
+        ]
+    return checks
 
 
 def _get_glue_resource(action: str, request: dict[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -66,8 +66,10 @@ class AwsClients:
 
     @cached_property
     def s3(self) -> S3Client:
-        """The Amazon S3 client."""
-        return boto3.client("s3", config=_CONFIG)
+        """The Amazon S3 client. It copies objects without their annotations."""
+        client = boto3.client("s3", config=_CONFIG)
+        client.meta.events.register("before-call.s3.CopyObject", _exclude_annotations)
+        return client
 
     @cached_property
     def sns(self) -> SNSClient:
@@ -78,6 +80,15 @@ class AwsClients:
     def stepfunctions(self) -> SFNClient:
         """The AWS Step Functions client."""
         return boto3.client("stepfunctions", config=_CONFIG)
+
+
+def _exclude_annotations(params: dict[str, Any], **_: Any) -> None:
+    """Add the header that excludes annotations from a copy, before the request is signed.
+
+    By default, S3 copies annotations, which requires two more permissions. The SDK in the Lambda
+    runtimes does not know the parameter `AnnotationDirective`.
+    """
+    params["headers"]["x-amz-object-annotation-directive"] = "EXCLUDE"
 
 
 def error_code(error: ClientError) -> str:

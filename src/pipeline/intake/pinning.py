@@ -136,7 +136,8 @@ class InputPinner:
                     "CopySourceIfMatch": etag,
                     "ContentType": "text/csv",
                     "Metadata": {_SOURCE_VERSION: file.version_id},
-                    # Copy only the content. Copying the tags of an upload requires permissions.
+                    # Copy only the content. Copying the tags of an upload requires permissions, and
+                    # so does copying its annotations, which the client excludes.
                     "MetadataDirective": "REPLACE",
                     "TaggingDirective": "REPLACE",
                 },
