@@ -14,7 +14,7 @@ from contract.reports import DatasetCounts, TransformationReport
 from pipeline.ledger.batch import Run
 from pipeline.publication.publication_records import format_record
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
-from tests.infra.support.template import resource, resources
+from tests.infra.support.template import resource, resources, template
 
 CRAWLER = resource("KpiCrawler")
 CONFIGURATION: dict[str, Any] = json.loads(CRAWLER["Configuration"])
@@ -39,6 +39,15 @@ def test_crawler_targets_every_table_and_nothing_else() -> None:
     }
     folders = {path.removeprefix("s3://").rstrip("/").count("/") + 1 for path in paths}
     assert folders == {CONFIGURATION["Grouping"]["TableLevelConfiguration"]}
+
+
+def test_every_target_excludes_what_spark_writes_beside_the_data() -> None:
+    exclusions = [target["Exclusions"] for target in CRAWLER["Targets"]["S3Targets"]]
+    names = ["CrawlerExclusions", "AllTables", "Patterns"]
+    assert exclusions == [{"Fn::FindInMap": names}] * len(exclusions)
+    patterns = template()["Mappings"]["CrawlerExclusions"]["AllTables"]["Patterns"]
+    for name in ("_SUCCESS", "_$folder$", "_temporary/", "__magic*/"):
+        assert any(name in pattern for pattern in patterns)
 
 
 def test_crawler_adds_columns_and_deletes_nothing() -> None:

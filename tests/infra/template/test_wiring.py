@@ -11,6 +11,7 @@ import pytest
 from handlers import settings
 from tests.infra.support import asl
 from tests.infra.support.template import FUNCTION, resource, resources, template
+from tests.support.events import load_event
 
 FUNCTIONS = sorted(resources(FUNCTION))
 PIPELINE = resource("Pipeline")
@@ -101,3 +102,18 @@ def test_notification_email_is_subscribed_to_the_topic() -> None:
     assert resource("ReportTopic")["Subscription"] == [
         {"Protocol": "email", "Endpoint": {"Ref": "NotificationEmail"}}
     ]
+
+
+@pytest.mark.parametrize("request_type", ["create", "update", "delete"])
+def test_events_of_custom_resource_have_the_properties_of_the_template(request_type: str) -> None:
+    """All values are strings, and a reference to a version of a function is its ARN."""
+    event = load_event(f"install_scripts_{request_type}")
+    properties = resource("SparkScripts")
+    assert properties["Version"] == {"Ref": "InstallScriptsFunction.Version"}
+    for name in ("ResourceProperties", "OldResourceProperties"):
+        values = event.get(name, event["ResourceProperties"])
+        assert values.keys() == properties.keys()
+        assert values["ServiceToken"] == event["ServiceToken"]
+        assert values["ServiceTimeout"] == str(properties["ServiceTimeout"])
+        function, _, version = values["Version"].rpartition(":")
+        assert (function, version.isdecimal()) == (event["ServiceToken"], True)
