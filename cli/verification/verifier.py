@@ -99,12 +99,12 @@ def remove_run(account: Account, stack: Stack, run_id: str, console: Console) ->
 def remove(run: VerificationRun, *, is_complete: bool) -> CheckResult:
     """Remove the traces of a run, and return what was removed."""
     removal = remove_traces(run, sorted(find_clusters(run)), is_complete=is_complete)
-    text = f"removed {removal.versions} object versions and {removal.partitions} partitions"
+    counts = [f"{removal.versions} object versions", f"{removal.partitions} partitions"]
     if is_complete:
-        return ok("cleanup", f"{text}, and {removal.items} ledger items")
+        return ok("cleanup", f"removed {', '.join(counts)}, and {removal.items} ledger items")
     return warn(
         "cleanup",
-        f"{text}; the logs of the cluster and the ledger items are kept until they expire",
+        f"removed {' and '.join(counts)}; the logs of the cluster and the ledger items are kept until they expire",
     )
 
 

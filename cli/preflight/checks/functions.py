@@ -27,8 +27,8 @@ def check_python(plan: Plan) -> Iterator[CheckResult]:
         return
     yield warn(
         PYTHON_SUBJECT,
-        f"sam build needs {runtime}, which this machine lacks: install it, or deploy with ./run"
-        f" deploy, which builds with Python {platform.python_version()}",
+        f"sam build needs {runtime}, which this machine lacks: install it, or use ./run deploy"
+        f" (it builds with Python {platform.python_version()})",
     )
 
 

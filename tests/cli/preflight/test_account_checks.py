@@ -165,7 +165,7 @@ def test_missing_python_is_no_failure(programs: Path, plan: Plan, *, is_shim: bo
         add_program(programs, "python3.13", 127)
     [(status, text)] = describe_results(check_python(plan))
     assert status == "WARNING"
-    assert "or deploy with ./run deploy, which builds with Python 3." in text
+    assert "or use ./run deploy (it builds with Python 3." in text
 
 
 def limit(stub: StubbedAccount, total: int, unreserved: int) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from cli.aws.stack import Stack
 from cli.preflight.cluster_size import get_cluster_size, get_largest_size, get_smallest_size
-from cli.preflight.plan import check_parameters, make_plan
+from cli.preflight.plan import check_parameters, make_plan, read_template
 from local.errors import UserError
 from tests.infra.support.example_run import GIB, ExampleRun
+from tests.infra.support.template import PROJECT
 
 DEPLOYED = Stack(
     "rental-kpi",
@@ -80,10 +81,23 @@ def test_cluster_has_the_size_that_the_state_machine_computes(
     assert size.spot_workers == (fleets[2]["TargetSpotCapacity"] if len(fleets) > 2 else 0)
 
 
-def test_vcpus_of_the_default_clusters() -> None:
-    """The description of MaxWorkers, the README, and docs/operations.md state these numbers."""
+def test_vcpus_of_the_default_clusters_are_documented() -> None:
     plan = make_plan("rental-kpi", None, "subnet-1", [])
     smallest, largest = get_smallest_size(plan), get_largest_size(plan)
-    assert smallest.count_on_demand_vcpus(4, 4) == 8
     assert (smallest.nodes, largest.nodes) == (2, 11)
-    assert (largest.count_on_demand_vcpus(4, 4), largest.count_spot_vcpus(4)) == (24, 20)
+    counts = {
+        "smallest": smallest.count_on_demand_vcpus(4, 4),
+        "On-Demand": largest.count_on_demand_vcpus(4, 4),
+        "Spot": largest.count_spot_vcpus(4),
+    }
+    assert counts == {"smallest": 8, "On-Demand": 24, "Spot": 20}
+    assert plan.get_number("MaxConcurrentRuns") == 4
+    description = read_template()["Parameters"]["MaxWorkers"]["Description"]
+    assert "from 8 vCPUs (1 worker) to 44 vCPUs (10 workers)" in description
+    for page, text in (
+        ("README.md", "needs 8 On-Demand vCPUs (quota L-1216C47A), the largest one 24, and 20 on"),
+        ("docs/operations.md", "needs 24, and 20 on Spot (quota L-34B43A08)"),
+        ("docs/deployment.md", "| Spot, L-34B43A08 | 0 | 20 | 80 |"),
+        ("docs/deployment.md", "| On-Demand, L-1216C47A | 8 | 24 | 96 |"),
+    ):
+        assert text in " ".join((PROJECT / page).read_text("utf-8").split()), page
