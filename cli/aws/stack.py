@@ -14,6 +14,10 @@ from pipeline.aws.clients import error_code
 _DEPLOYED_STATES = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 
 
+class StackNotReadableError(UserError):
+    """The caller may not read a stack."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack.
@@ -33,14 +37,17 @@ def find_stack(account: Account, name: str) -> Stack | None:
     """Return a stack, or None if no stack has this name.
 
     Raises:
-        UserError: The caller may not read the stack, or the stack is not in a usable state.
+        StackNotReadableError: The caller may not read the stack.
+        UserError: The stack is not in a usable state.
     """
     try:
         [stack] = account.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error_code(error) == "ValidationError" and "does not exist" in str(error):
             return None
-        raise UserError(f"cannot read the stack {name} in {account.description}: {error}") from None
+        raise StackNotReadableError(
+            f"cannot read the stack {name} in {account.description}: {error}"
+        ) from None
     if stack["StackStatus"] not in _DEPLOYED_STATES:
         raise UserError(
             f"the stack {name} in {account.description} has the status {stack['StackStatus']}: wait"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Annotated
 
@@ -53,17 +54,21 @@ def preflight(
     something would make the deployment or the first run fail.
     """
     from cli.aws.account import open_account
-    from cli.aws.checks import has_failed, print_result
-    from cli.aws.stack import find_stack
+    from cli.aws.checks import has_failed, print_result, warn
+    from cli.aws.stack import StackNotReadableError, find_stack
     from cli.preflight.plan import make_plan
     from cli.preflight.preflight import check_deployment
 
     account = open_account(profile, region, cloud, is_on_aws=bool(stack))
     name = stack or _DEFAULT_STACK
-    plan = make_plan(name, find_stack(account, name), subnet, parameter or [])
     console.print(f"Deployment of the stack {name} to {account.description}:")
+    try:
+        deployed, unreadable = find_stack(account, name), []
+    except StackNotReadableError as error:
+        deployed, unreadable = None, [warn("stack", str(error))]
+    plan = make_plan(name, deployed, subnet, parameter or [])
     results = []
-    for result in check_deployment(account, plan):
+    for result in itertools.chain(unreadable, check_deployment(account, plan)):
         print_result(result, console)
         results.append(result)
     sys.exit(EXIT_INVALID_INPUT if has_failed(results) else EXIT_OK)

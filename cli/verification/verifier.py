@@ -50,8 +50,8 @@ def verify(account: Account, stack: Stack, console: Console, *, keep: bool) -> i
         execution = watch(run, console)
     except BaseException:
         console.print(
-            f"The run continues. When it has ended, remove what it wrote with: ./run verify"
-            f" --stack {stack.name} --remove {run.run_id}",
+            "The run continues. When it has ended, remove what it wrote: repeat the command with"
+            f" --remove {run.run_id}",
             soft_wrap=True,
         )
         raise
@@ -104,7 +104,8 @@ def remove(run: VerificationRun, *, is_complete: bool) -> CheckResult:
         return ok("cleanup", f"removed {', '.join(counts)}, and {removal.items} ledger items")
     return warn(
         "cleanup",
-        f"removed {' and '.join(counts)}; the logs of the cluster and the ledger items are kept until they expire",
+        f"removed {' and '.join(counts)}; the logs of the cluster and the ledger items are kept"
+        " until they expire",
     )
 
 

@@ -93,5 +93,15 @@ def test_exit_code_shows_whether_something_failed(
     assert result.output.count("\n") == 1 + len(results)
 
 
+def test_stack_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = StubbedAccount()
+    stub.respond("cloudformation", "describe_stacks", Denied("AccessDenied", "not allowed"))
+    monkeypatch.setattr(accounts, "open_account", lambda *_, **__: stub.account)
+    monkeypatch.setattr(preflight, "check_deployment", lambda *_: iter([ok("a", "x")]))
+    result = invoke("--stack", "kpis", "--subnet", "subnet-1")
+    assert result.exit_code == 0
+    assert "WARNING  stack                  cannot read the stack kpis" in result.output
+
+
 def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["preflight", *arguments])

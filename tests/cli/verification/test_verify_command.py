@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -18,6 +19,7 @@ from cli.aws.stack import Stack
 from cli.cloud import target
 from cli.verification import verifier
 from local.errors import UserError
+from tests.support.console import create_console, get_output
 
 TEMPLATE = """
 Parameters:
@@ -71,6 +73,19 @@ def test_confirmed_verification_starts(aws: Any) -> None:
     result = run("--stack", "kpis", "--region", "eu-west-1", "--yes")
     assert result.exit_code == 0, result.exception
     assert aws == [("account 123456789012 in eu-west-1", "kpis")]
+
+
+def test_interrupted_verification_says_how_to_remove_its_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Mock(bucket="data", batch="verification/1/", run_id="verification-1-x")
+    monkeypatch.setattr(verifier, "check_free_slot", Mock())
+    monkeypatch.setattr(verifier, "start_run", Mock(return_value=run))
+    monkeypatch.setattr(verifier, "watch", Mock(side_effect=KeyboardInterrupt))
+    console = create_console()
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(Mock(), Mock(), console, keep=False)
+    assert "repeat the command with --remove verification-1-x" in get_output(console)
 
 
 @pytest.mark.usefixtures("aws")
