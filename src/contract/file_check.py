@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ HEAD_BYTES = 1024 * 1024
 """The maximum number of bytes at the start of a file that the file check reads."""
 _EMPTY = "the file is empty; upload it with a header and rows"
 _BLANK_HEAD = "the first 1 MiB of the file is blank; remove the blank lines above the header"
+_STRAY_CR = (
+    "the header line contains a CR that no LF follows; save the file with LF or CRLF line endings"
+)
 _LONG_HEADER = "the header line is longer than 1 MiB; put only the column names in the first line"
 
 _FORMATS_BY_SIGNATURE = (
@@ -42,6 +46,7 @@ _MAX_NAME_LENGTH = 60
 # A delimiter is one of the most frequent symbols of its header. To try every symbol of a line with
 # thousands of them would take hours.
 _MAX_DELIMITER_CANDIDATES = 8
+_QUOTED_FIELD = re.compile(r'(?:(?<=,)|\A)"[^"]*(?:""[^"]*)*"(?=,|\Z)')
 _DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ":": "colon", " ": "space"}
 
 
@@ -97,13 +102,14 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
         )
     problems = _encoding_problems(head, is_complete)
     lines = head.decode("utf-8-sig", errors="replace").split("\n")
-    header_line = next((n for n, line in enumerate(lines) if line.strip(" \t\r")), len(lines) - 1)
-    header, *after_cr = lines[header_line].rstrip("\r").lstrip("\r").split("\r")
-    if after_cr:
-        problems.append("lines end with CR only; save the file with LF or CRLF line endings")
+    header_line = next((n for n, line in enumerate(lines) if not _is_blank(line)), len(lines) - 1)
+    line = lines[header_line].removesuffix("\r")
+    header = line.strip("\r").partition("\r")[0]
+    if "\r" in line:
+        problems.append(_STRAY_CR)
     elif not is_complete and header_line == len(lines) - 1:
         problems.append(_LONG_HEADER)
-    elif is_complete and not any(line.strip(" \t\r") for line in lines[header_line + 1 :]):
+    elif is_complete and all(map(_is_blank, lines[header_line + 1 :])):
         problems.append("the file has no data rows below the header; add at least one row")
     names = [name.strip(" \t").lower() for name in _split(header, ",")]
     problems += _header_problems(dataset, names, header)
@@ -114,6 +120,10 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
     return FileCheck(
         Header(positions, len(names), header_line), (), _unexpected_column_warnings(unexpected)
     )
+
+
+def _is_blank(line: str) -> bool:
+    return not line.removesuffix("\r").strip(" \t")
 
 
 def _rejected(problem: str) -> FileCheck:
@@ -152,6 +162,10 @@ def _header_problems(dataset: Dataset, names: list[str], header: str) -> list[st
     problems = []
     if header.count('"') % 2:
         problems.append("a quote in the header is not closed on the same line; close or remove it")
+    elif '"' in _QUOTED_FIELD.sub("", header):
+        problems.append(
+            "a quote in the header is inside a name; remove it, or quote complete names"
+        )
     if len(missing) == len(dataset.columns):
         # The line may be a row of data instead of a header, so the message must not quote it.
         return [

@@ -18,7 +18,9 @@ VALID = f"{NAMES}\n{ROW}\n".encode()
 NO_DATA_ROWS = "the file has no data rows below the header; add at least one row"
 NO_HEADER = "the first line contains none of the expected column names; add the header line"
 LONG_HEADER = "the header line is longer than 1 MiB; put only the column names in the first line"
-CR_ONLY = "lines end with CR only; save the file with LF or CRLF line endings"
+STRAY_CR = (
+    "the header line contains a CR that no LF follows; save the file with LF or CRLF line endings"
+)
 
 REJECTED = {
     b"": "the file is empty; upload it with a header and rows",
@@ -33,9 +35,14 @@ REJECTED = {
     VALID.replace(b",", b";"): "wrong delimiter (semicolon); separate the fields with commas",
     VALID.replace(b",", b"\t"): "wrong delimiter (tab); separate the fields with commas",
     VALID.replace(b",", b"|"): "wrong delimiter (pipe); separate the fields with commas",
-    VALID.replace(b"\n", b"\r"): CR_ONLY,
-    VALID.replace(b"\n", b"\r") + b"\n": CR_ONLY,
-    VALID.replace(b"city", b"city\r"): CR_ONLY,
+    VALID.replace(b"\n", b"\r"): STRAY_CR,
+    VALID.replace(b"\n", b"\r") + b"\n": STRAY_CR,
+    VALID.replace(b"city", b"city\r"): STRAY_CR,
+    VALID.replace(b"\n", b"\r\r\n"): STRAY_CR,
+    VALID.replace(b"\n", b"\n\r").replace(b"location_id", b"\n\rlocation_id"): STRAY_CR,
+    VALID.replace(b",city", b',ci"t"y'): "a quote in the header is inside a name; remove it",
+    VALID.replace(b",city", b', "city"'): "a quote in the header is inside a name; remove it",
+    VALID.replace(b",city", b',"city"x'): "a quote in the header is inside a name; remove it",
     b"a" * 200_000 + b"\n1\n": NO_HEADER,
     VALID.replace(b",", b"^"): "wrong delimiter (`^`); separate the fields with commas",
     VALID.replace(b",city", b',"city\n"'): "a quote in the header is not closed on the same line",
@@ -79,7 +86,7 @@ def test_message_lists_every_problem() -> None:
         VALID,
         b"\xef\xbb\xbf" + VALID,
         b"\r\n \n" + VALID.replace(b"\n", b"\r\n"),
-        VALID.replace(b"city", b' " City\t" '.strip()),
+        VALID.replace(b"city", b'" City\t"'),
     ],
     ids=["plain", "byte-order mark", "blank lines and CRLF", "quoted and padded names"],
 )
@@ -119,7 +126,7 @@ def test_character_split_by_the_end_of_the_head_is_valid() -> None:
             NAMES.replace(",", ";").encode() + b";" * HEAD_BYTES,
             [LONG_HEADER, "wrong delimiter (semicolon); separate the fields with commas"],
         ),
-        (VALID.replace(b"\n", b"\r") + b"1\r" * HEAD_BYTES, [CR_ONLY]),
+        (VALID.replace(b"\n", b"\r") + b"1\r" * HEAD_BYTES, [STRAY_CR]),
         (
             b"\n" * HEAD_BYTES,
             ["the first 1 MiB of the file is blank; remove the blank lines above the header"],

@@ -1,6 +1,7 @@
 """Separation of records into accepted and rejected rows."""
 
 import codecs
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -68,10 +69,12 @@ def _read_records(path: Path, *, multiline: bool) -> list[Record]:
 def _find_columns(header: list[str], dataset: Dataset) -> list[int]:
     """Return the position of each column in the header."""
     names = [name.strip(" \t").lower() for name in header]
+    repeated = {name for name, count in Counter(names).items() if name and count > 1}
+    if repeated:
+        raise RejectedFileError(f"{dataset.file}: duplicate columns {sorted(repeated)}")
     for column in dataset.columns:
-        if names.count(column.name) != 1:
-            problem = "duplicate" if column.name in names else "missing"
-            raise RejectedFileError(f"{dataset.file}: {problem} column `{column.name}`")
+        if column.name not in names:
+            raise RejectedFileError(f"{dataset.file}: missing column `{column.name}`")
     return [names.index(column.name) for column in dataset.columns]
 
 

@@ -360,7 +360,15 @@ def test_no_accepted_rentals_is_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", LOCATIONS, LOCATION * 2, LOCATIONS.strip() + ",CITY \n" + LOCATION]
+    "text",
+    [
+        "",
+        "\n",
+        LOCATIONS,
+        LOCATION * 2,
+        LOCATIONS.strip() + ",CITY \n" + LOCATION,
+        LOCATIONS.strip() + ",extra,Extra\n" + LOCATION,
+    ],
 )
 def test_rejected_file_has_no_expected_output(tmp_path: Path, text: str) -> None:
     with pytest.raises(RejectedFileError, match=r"^locations\.csv: "):
