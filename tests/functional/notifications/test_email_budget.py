@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -56,9 +57,10 @@ def budget(cloud: Cloud) -> EmailBudget:
     return EmailBudget(cloud.ledger)
 
 
-def _create_sender(cloud: Cloud) -> EmailSender:
+def _create_sender(cloud: Cloud, remaining_ms: int = 300_000) -> EmailSender:
+    context: Any = Context(remaining_ms=remaining_ms)
     sns = boto3.client("sns")
-    return EmailSender(sns, cloud.topic_arn, cloud.ledger, timedelta(days=90))
+    return EmailSender(sns, cloud.topic_arn, cloud.ledger, timedelta(days=90), context)
 
 
 def _send(sender: EmailSender, name: str, cause: str | None = None, detail: str = "new") -> bool:
@@ -149,9 +151,9 @@ def test_overdue_batches(
     assert subject.startswith("Summary: 30 more" if is_budget_used else "300 batches incomplete")
     assert all(f" {batch}" in body for batch in batches)
     assert "vehicles.csv, locations.csv, rental_transactions.csv missing" in body
-    clock.advance(hours=1)
-    assert run_watchdog()["incomplete_batches"] == []
-    assert cloud.emails() == []
+    if is_budget_used:  # with fewer batches, because a sweep calls AWS several times for each
+        run_watchdog()
+        assert cloud.emails() == []
 
 
 @pytest.mark.usefixtures("clock")
@@ -260,9 +262,7 @@ def test_crash_at_any_call_loses_no_notification(
     number = 0
     while True:
         number += 1
-        context: Any = Context(remaining_ms=-1)  # the lock expires when the invocation has crashed
-        sns = boto3.client("sns")
-        sender = EmailSender(sns, cloud.topic_arn, cloud.ledger, timedelta(days=90), context)
+        sender = _create_sender(cloud, remaining_ms=-1)  # the lock of a crash expires at once
         with monkeypatch.context() as patch:
             operations = crash_after(patch, number)
             try:
@@ -400,13 +400,12 @@ def test_items_expire_when_event_cannot_be_repeated(cloud: Cloud, sender: EmailS
     assert len(budget_items) == 2
     for item in budget_items:
         assert int(item["expiration"]) == parse_utc(START).timestamp() + RETENTION.total_seconds()
+    sender.send_once(run_published_notification("run-1"), Email("Rental KPIs", ""))
+    expirations = sorted(int(item["expiration"]) for item in _list_items(cloud, "notification#"))
     # Powertools uses the real time.
-    lifetimes = [
-        int(item["expiration"]) - int(item["in_progress_expiration"]) / 1000
-        for item in _list_items(cloud, "notification#")
-        if "in_progress_expiration" in item
-    ]
-    assert all(lifetime <= RETENTION.total_seconds() for lifetime in lifetimes)
+    lifetimes = [timedelta(seconds=expiration - time.time()) for expiration in expirations]
+    assert all(timedelta(days=14) < lifetime <= RETENTION for lifetime in lifetimes[:-1])
+    assert lifetimes[-1] > timedelta(days=89)
 
 
 def test_number_of_pages_fits_key() -> None:
