@@ -89,7 +89,7 @@ def test_pass_and_choice_states_are_hidden() -> None:
     history = History()
     for name, kind in (
         ("InitializeVariables", "Pass"),
-        ("CheckCrawlStatus", "Choice"),
+        ("CheckCrawl", "Choice"),
         ("Wait", "Wait"),
     ):
         history.enter(0, name, kind)
@@ -100,9 +100,9 @@ def test_pass_and_choice_states_are_hidden() -> None:
 def test_repeated_visits_are_one_row() -> None:
     history = History()
     for at in (0, 10, 20):
-        history.enter(at, "GetCrawlStatus")
-        history.exit(at + 2, "GetCrawlStatus")
-    assert history.rows(100) == [("GetCrawlStatus", 0, 6.0, "done (3 times)")]
+        history.enter(at, "GetCrawler")
+        history.exit(at + 2, "GetCrawler")
+    assert history.rows(100) == [("GetCrawler", 0, 6.0, "done (3 times)")]
 
 
 def test_retried_task_keeps_running_and_can_succeed() -> None:
@@ -120,7 +120,7 @@ def test_caught_error_is_shown() -> None:
     history.enter(0, "StartCrawler")
     history.fail(1, "Glue.CrawlerRunningException")
     history.exit(1, "StartCrawler")
-    history.enter(1, "WaitForCrawler", "Wait")
+    history.enter(1, "WaitForCrawl", "Wait")
     assert history.rows(2)[0] == ("StartCrawler", 0, 1.0, "Glue.CrawlerRunningException")
 
 
@@ -244,11 +244,11 @@ def _create_step_functions() -> FakeStepFunctions:
     history.enter(0, "PinInputs")
     first_history = list(history.events)
     history.exit(2, "PinInputs")
-    history.enter(2, "GetCrawlStatus")
-    history.exit(3, "GetCrawlStatus")
+    history.enter(2, "GetCrawler")
+    history.exit(3, "GetCrawler")
     second_history = list(history.events)
-    history.enter(4, "GetCrawlStatus")
-    history.exit(5, "GetCrawlStatus")
+    history.enter(4, "GetCrawler")
+    history.exit(5, "GetCrawler")
     return FakeStepFunctions(
         ("RUNNING", first_history), ("RUNNING", second_history), ("SUCCEEDED", history.events)
     )
@@ -260,7 +260,7 @@ def test_each_state_is_printed_once_without_a_terminal() -> None:
     assert description["status"] == "SUCCEEDED"
     assert get_output(console).splitlines() == [
         f"{'PinInputs':30}     2.0 s  done",
-        f"{'GetCrawlStatus':30}     1.0 s  done",
+        f"{'GetCrawler':30}     1.0 s  done",
     ]
 
 

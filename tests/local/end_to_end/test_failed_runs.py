@@ -141,7 +141,7 @@ def test_terminated_cluster_fails_run(stack: Stack, sample: Path) -> None:
             "no-table-access",
             "CrawlerRole",
             "ReadTables",
-            "CheckCrawlStatus",
+            "CheckCrawl",
             "CrawlFailed",
             "ended with the status FAILED: ",
         ),
