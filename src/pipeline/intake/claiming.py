@@ -110,6 +110,8 @@ class BatchClaimer:
 
     def _report_held(self, batch: Batch) -> None:
         run = new_run(batch.prefix, batch.files, utc_now())
+        if run.run_id == batch.held_run:
+            return  # A batch can be held for longer than the ledger remembers the notification.
         email = build_held_batch_email(batch, self.max_upload_spread, self.start_function)
         self.email_sender.send_within_budget(
             held_batch_notification(run.run_id),
@@ -117,6 +119,7 @@ class BatchClaimer:
             [SummaryEntry(email.subject, "Its files were uploaded too far apart.", utc_now())],
             cause=f"held {batch.prefix}",
         )
+        self.ledger.record_held(batch, run.run_id)
 
 
 def get_upload_spread(batch: Batch) -> timedelta:

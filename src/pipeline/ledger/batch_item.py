@@ -43,6 +43,7 @@ class Batch:
             has followed it.
         orders: The greatest order that is recorded, by dataset name.
         reported_since: The `waiting_since` with which the batch was reported as incomplete.
+        held_run: ID of the run that the files would have, if the batch was reported as held.
     """
 
     prefix: str
@@ -54,6 +55,7 @@ class Batch:
     last_rejected: Mapping[str, str] = field(default_factory=dict)
     orders: Mapping[str, str] = field(default_factory=dict)
     reported_since: str | None = None
+    held_run: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -116,6 +118,7 @@ def parse_batch(prefix: str, item: Mapping[str, Any]) -> Batch:
         last_rejected,
         orders,
         item.get("reported_since"),
+        item.get("held_run"),
     )
 
 

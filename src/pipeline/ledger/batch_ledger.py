@@ -160,7 +160,7 @@ class BatchLedger:
         return self._table.update(
             batch_key(run.batch),
             "SET claimed_runs.#run = :run, claimed_versions = :claimed"
-            f" REMOVE {', '.join(f'#{name}' for name in _DATASET_NAMES)}, waiting_since",
+            f" REMOVE {', '.join(f'#{name}' for name in _DATASET_NAMES)}, waiting_since, held_run",
             " AND ".join(f"#{name}.version_id = :{name}" for name in _DATASET_NAMES),
             names={"#run": run.run_id, **{f"#{name}": name for name in _DATASET_NAMES}},
             values={
@@ -231,6 +231,23 @@ class BatchLedger:
             "SET reported_since = waiting_since",
             "waiting_since = :waiting_since",
             values={":waiting_since": batch.waiting_since},
+        )
+
+    def record_held(self, batch: Batch, run_id: str) -> bool:
+        """Record that a batch was reported as held, unless it waits for other files now.
+
+        Args:
+            batch: The batch.
+            run_id: ID of the run that the files of the batch would have.
+
+        Returns:
+            Whether the item has changed.
+        """
+        return self._table.update(
+            batch_key(batch.prefix),
+            "SET held_run = :run",
+            "waiting_since = :waiting_since",
+            values={":run": run_id, ":waiting_since": batch.waiting_since},
         )
 
     def get_batch(self, prefix: str) -> Batch:

@@ -12,6 +12,7 @@ import pytest
 
 from handlers.watchdog import handler as watchdog
 from pipeline.errors import InvalidEventError
+from pipeline.ledger.keys import NOTIFICATION_PREFIX
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import watch_calls
 from tests.support.pipeline_clock import PipelineClock
@@ -293,6 +294,24 @@ def test_batch_with_uploads_far_apart_is_held_and_reported_once(
     assert watchdog(event, Context()) == {"batch": BATCH, "outcome": "Claimed"}
     assert _get_only_run(cloud) == {get_version(event) for event in [old_upload, *events]}
     assert watchdog(event, Context()) == {"batch": BATCH, "outcome": "Incomplete"}
+
+
+@pytest.mark.usefixtures("old_upload")
+def test_held_batch_is_not_reported_again_when_its_notification_has_expired(
+    cloud: Cloud, uploader: Uploader
+) -> None:
+    receive(*uploader.upload_batch(files=[VEHICLES, LOCATIONS, RENTALS]))
+    assert len(cloud.emails()) == 1
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    for item in table.scan()["Items"]:
+        if str(item["id"]).startswith(NOTIFICATION_PREFIX):
+            table.delete_item(Key={"id": item["id"]})
+    run_watchdog()
+    assert cloud.emails() == []
+    # A corrected file is reported, in the summary if it is uploaded within the same hour.
+    reported = cloud.batches.get_batch(BATCH).held_run
+    receive(uploader.upload(RENTALS))
+    assert cloud.batches.get_batch(BATCH).held_run != reported
 
 
 @pytest.mark.usefixtures("old_upload")
