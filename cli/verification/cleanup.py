@@ -6,7 +6,6 @@ kept: the history tables without its partitions, and the views.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from cli.verification.leftovers import notification_item_key
+from cli.verification.leftovers import CLOCK_DIFFERENCE, notification_item_key
 from cli.verification.verification_run import VerificationRun
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
@@ -85,35 +84,35 @@ def list_prefixes(run: VerificationRun) -> list[str]:
 
 
 def list_query_results(run: VerificationRun) -> list[str]:
-    """Return the keys of the results of all queries about the run, its own and ours."""
+    """Return the keys of the results of all queries about the run, its own and ours.
+
+    The results of all queries lie in one folder, under the IDs of the queries.
+    """
     athena = run.account.client("athena")
-    pages = athena.get_paginator("list_query_executions").paginate(
-        WorkGroup=run.stack.outputs["WorkgroupName"]
-    )
-    # The newest queries come first.
-    recent = itertools.takewhile(
-        lambda query: query["Status"]["SubmissionDateTime"] >= run.started_at,
-        _describe_queries(athena, pages),
-    )
-    root = f"s3://{run.bucket}/"
-    locations = [
-        query["ResultConfiguration"]["OutputLocation"]
-        for query in recent
-        if any(run.run_id in text for text in (query["Query"], *_list_parameters(query)))
+    workgroup = athena.get_work_group(WorkGroup=run.stack.outputs["WorkgroupName"])["WorkGroup"]
+    location = workgroup["Configuration"]["ResultConfiguration"]["OutputLocation"]
+    folder = location.removeprefix(f"s3://{run.bucket}/")
+    pages = run.account.client("s3").get_paginator("list_objects_v2")
+    keys_by_query: dict[str, list[str]] = {}
+    for page in pages.paginate(Bucket=run.bucket, Prefix=folder):
+        for entry in page.get("Contents", []):
+            if entry["LastModified"] >= run.started_at - CLOCK_DIFFERENCE:
+                query_id = entry["Key"].removeprefix(folder).partition(".")[0]
+                keys_by_query.setdefault(query_id, []).append(entry["Key"])
+    return [
+        key
+        for query in _describe_queries(athena, list(keys_by_query))
+        if run.run_id in query["Query"] or run.run_id in " ".join(_list_parameters(query))
+        for key in keys_by_query[query["QueryExecutionId"]]
     ]
-    keys = [location.removeprefix(root) for location in locations if location.startswith(root)]
-    return [name for key in keys for name in (key, f"{key}.metadata")]
 
 
-def _describe_queries(athena: Any, pages: Any) -> Iterator[dict[str, Any]]:
-    for page in pages:
-        ids = page["QueryExecutionIds"]
-        for start in range(0, len(ids), _MAX_QUERIES_PER_REQUEST):
-            response = athena.batch_get_query_execution(
-                QueryExecutionIds=ids[start : start + _MAX_QUERIES_PER_REQUEST]
-            )
-            by_id = {query["QueryExecutionId"]: query for query in response["QueryExecutions"]}
-            yield from (by_id[name] for name in ids if name in by_id)
+def _describe_queries(athena: Any, query_ids: list[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(query_ids), _MAX_QUERIES_PER_REQUEST):
+        response = athena.batch_get_query_execution(
+            QueryExecutionIds=query_ids[start : start + _MAX_QUERIES_PER_REQUEST]
+        )
+        yield from response["QueryExecutions"]
 
 
 def _list_parameters(query: dict[str, Any]) -> list[str]:

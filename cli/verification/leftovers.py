@@ -18,7 +18,8 @@ from pipeline.ledger.keys import NOTIFICATION_PREFIX, run_published_notification
 from pipeline.notifications.subscriptions import has_confirmed_subscription
 
 _ENDED_STATES = {"TERMINATED", "TERMINATED_WITH_ERRORS", "TERMINATING"}
-_CLOCK_DIFFERENCE = timedelta(minutes=1)
+CLOCK_DIFFERENCE = timedelta(minutes=1)
+"""By how much the clocks of two services may differ."""
 
 
 def find_clusters(run: VerificationRun) -> dict[str, str]:
@@ -27,7 +28,7 @@ def find_clusters(run: VerificationRun) -> dict[str, str]:
     pages = (
         run.account.client("emr")
         .get_paginator("list_clusters")
-        .paginate(CreatedAfter=run.started_at - _CLOCK_DIFFERENCE)
+        .paginate(CreatedAfter=run.started_at - CLOCK_DIFFERENCE)
     )
     return {
         cluster["Id"]: cluster["Status"]["State"]

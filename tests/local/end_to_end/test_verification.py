@@ -92,9 +92,9 @@ def test_verification_checks_every_number_and_leaves_nothing(
 ) -> None:
     stack = published_stack
     table = LedgerTable(stack.client("dynamodb"), stack.outputs["LedgerTableName"])
-    before = list_versions(stack), list_partitions(stack), list_ledger_keys(stack)
     pointer, records = table.get(POINTER), list_publication_records(stack)
     totals = query(stack, "SELECT * FROM transaction_metrics")
+    before = list_versions(stack), list_partitions(stack), list_ledger_keys(stack)
 
     exit_code, output = run_verification(account, deployed)
 
