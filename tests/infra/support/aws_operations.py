@@ -40,6 +40,8 @@ _OWN_PACKAGES = ("handlers.", "pipeline.", "contract.")
 _LIBRARIES = ("aws_lambda_powertools.utilities.idempotency.persistence.",)
 _STUBS = "types_boto3_"
 _PAGINATOR = "Paginator"
+# Members of every client that do not call AWS.
+_NO_OPERATIONS = {"get_paginator", "meta"}
 _FUNCTIONS = (FuncDef, Decorator, OverloadedFuncDef)
 
 
@@ -164,7 +166,7 @@ def _read_member(member: MemberExpr, body: _Body) -> None:
         service = info.fullname.split(".")[0].removeprefix(_STUBS)
         if info.name.endswith(_PAGINATOR) and member.name == "paginate":
             body.calls.add((service, info.name.removesuffix(_PAGINATOR)))
-        elif info.name.endswith("Client") and member.name != "get_paginator":
+        elif info.name.endswith("Client") and member.name not in _NO_OPERATIONS:
             body.calls.add((service, member.name))
 
 
