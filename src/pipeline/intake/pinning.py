@@ -31,8 +31,8 @@ _DATASETS = {dataset.name: dataset for dataset in DATASETS}
 _MISSING_CODES = {"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
 _CHANGED_CODES = {"412", "PreconditionFailed"}
 # If S3 refuses to copy a part because the source has changed, the copy of boto3 raises this error.
-# The older versions in some Lambda runtimes (requirements/lambda-runtime.in) do not have this class.
-# They raise the ClientError.
+# The older versions in some Lambda runtimes (requirements/lambda-runtime.in) do not have this
+# class. They raise the ClientError.
 _PART_COPY_ERROR: type[Exception] = getattr(s3transfer_errors, "S3CopyFailedError", ClientError)
 
 

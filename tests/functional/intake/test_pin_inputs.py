@@ -12,9 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from moto.core.botocore_stubber import BotocoreStubber
 
 from contract.datasets import DATASETS, RENTALS
 from contract.layout import pinned_key
@@ -195,31 +193,6 @@ def test_metadata_and_tags_of_uploads_are_not_copied(
     assert _get_pinned(cloud, event)["users"]["Metadata"] == {
         "source-version": source["version_id"]
     }
-
-
-def test_annotations_are_excluded_in_each_signed_copy_request(
-    cloud: Cloud, event: Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise, S3 requires permissions for annotations. Parts are copied without them."""
-    copies: list[tuple[bytes | None, bool]] = []
-    simulate = BotocoreStubber.__call__
-
-    def record(
-        self: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **_: Any
-    ) -> Any:
-        if event_name == "before-send.s3.CopyObject":
-            headers: Any = request.headers
-            name = "x-amz-object-annotation-directive"
-            copies.append((headers.get(name), name in headers["Authorization"].decode()))
-        return simulate(self, event_name, request, **_)
-
-    monkeypatch.setattr(BotocoreStubber, "__call__", record)
-    _handle(event)
-    assert copies == [(b"EXCLUDE", True)] * len(DATASETS)
-    event = _upload_files(cloud, {**SMALL_CONTENTS, "rentals": bytes(7 * MIB)})
-    event["run_id"] += "-2"
-    _pin_in_parts(cloud, event)
-    assert copies == [(b"EXCLUDE", True)] * (2 * len(DATASETS) - 1)
 
 
 def test_repeated_call_copies_nothing_even_if_sources_are_deleted(
