@@ -28,7 +28,12 @@ class _Line(NamedTuple):
 
 
 def parse_records(text: str, *, multiline: bool) -> Iterator[Record]:
-    """Yield all records that are not blank. The first one, the header, is always a single line."""
+    """Yield all records that are not blank. The first one, the header, is always a single line.
+
+    A CR at the very end is a line ending whose LF was cut off.
+    """
+    if text.endswith("\r"):
+        text += "\n"
     position, may_span_lines = 0, False
     while position < len(text):
         line = _line_at(text, position)

@@ -144,6 +144,14 @@ def test_rows_after_an_unclosed_quote_are_read(tmp_path: Path) -> None:
         assert row["location_id"] is None
 
 
+@pytest.mark.parametrize("ending", ["", "\r", "\n", "\r\n", "\n\r", "\r\n\r"])
+def test_cr_at_the_end_of_the_file_belongs_to_a_line_ending(tmp_path: Path, ending: str) -> None:
+    result = run(tmp_path, rentals=RENTALS + RENTAL.removesuffix("\n") + ending)
+
+    assert [row["rental_id"] for row in result.accepted["rentals"]] == ["r1"]
+    assert result.rejected["rentals"] == []
+
+
 def test_each_line_of_rentals_is_one_record(tmp_path: Path) -> None:
     lines = 'r2,"u1\nr3",u1,v1\n' + RENTAL.replace("r1", '"r1"')
     result = run(tmp_path, rentals=RENTALS + lines)

@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from local.spark.job_runner import spark_environment
-from local.spark.spark_settings import jvm_options, single_machine_settings
 from spark.kpis import compute_kpis
-from spark.session import get_spark_session
 from spark.transformation_job import transform_batch
+from tests.support.spark_session import open_session
 
 RunJob = Callable[..., Path]
 
@@ -27,24 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A session on two cores, with the settings of the jobs from `get_spark_session`."""
-    patch = pytest.MonkeyPatch()
-    for name, value in spark_environment().items():
-        patch.setenv(name, value)
-    settings = {
-        **single_machine_settings(cores=2),
-        "spark.driver.memory": "2g",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": " ".join(jvm_options(input_bytes=0)),
-    }
-    arguments = " ".join(f"--conf '{key}={value}'" for key, value in settings.items())
-    patch.setenv("PYSPARK_SUBMIT_ARGS", f"--master local[2] {arguments} pyspark-shell")
-    session = get_spark_session("tests")
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-    patch.undo()
+    """The session that all tests share."""
+    with open_session() as session:
+        yield session
 
 
 @pytest.fixture

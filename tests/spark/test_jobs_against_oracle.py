@@ -18,6 +18,7 @@ from tests.oracle import compute_expected
 from tests.spark.conftest import RunJob
 from tests.support.batches import Batch, batches
 from tests.support.comparison import assert_kpis_match, assert_transformation_matches
+from tests.support.fuzzing.batches import BatchFuzzer
 from tests.support.results import read_report
 
 
@@ -81,6 +82,15 @@ def test_no_accepted_rows(tmp_path: Path, run_transformation: RunJob, run_kpis: 
     assert "no accepted rentals" in read_report(output, "kpis", "r1")["problem"]
     problem = read_report(output, "transformation", "r1")["problem"]
     assert problem.startswith("no accepted locations: every row of locations.csv was rejected; no")
+
+
+def test_mutated_batches(spark: SparkSession, tmp_path: Path) -> None:
+    """`./run test soak` runs the jobs on many more of them."""
+    fuzzer = BatchFuzzer(spark, tmp_path, seed=2)
+    for number in range(2):
+        fuzzer.run(number)
+    # Otherwise, the test would say nothing about the rows.
+    assert fuzzer.figures.outcomes["complete"] >= 1
 
 
 class TestGeneratedBatches:

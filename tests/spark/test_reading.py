@@ -74,6 +74,14 @@ def test_records_match_the_oracle_for_random_text(
         assert _sorted(_read(spark, tmp_path, dataset)) == _sorted(_expected_rows(text, dataset))
 
 
+@pytest.mark.parametrize("ending", ["", "\r", "\r\n", "\n\r", "\r\n\r"])
+def test_cr_at_the_end_of_the_file_belongs_to_a_line_ending(
+    ending: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / PAIRS.file).write_bytes(f"a,b\n1,2{ending}".encode())
+    assert _read(spark, tmp_path, PAIRS) == [("1", "2", None)]
+
+
 def test_unclosed_quote_affects_only_one_row(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / PAIRS.file).write_text('a,b\n1,"never closed\n2,x\n3,"a ""quoted""\nbreak"\n')
     rows = [(None, None, '1,"never closed'), ("2", "x", None), ("3", 'a "quoted"\nbreak', None)]
