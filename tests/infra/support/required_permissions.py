@@ -122,8 +122,8 @@ _RESOURCES_BY_ROLE = {
     "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
     "WatchdogRole": {
         "s3": {"raw/*", "published_runs/*"},
-        # It reads the current version of an upload, which requires no permission for versions.
-        "s3:GetObjectVersion": set(),
+        # Before a claim, it checks that a recorded version, which need not be the current one, exists.
+        "s3:GetObjectVersion": {"raw/*"},
         "dynamodb:GetItem": _INTAKE_ITEMS,
         # It also records the end of runs, and that nobody has confirmed a subscription.
         "dynamodb:UpdateItem": _INTAKE_ITEMS | _items(_RUNS, SUBSCRIPTION),
