@@ -122,7 +122,7 @@ _RESOURCES_BY_ROLE = {
     "ReportFailureRole": {"s3": {"logs/emr/*", "published_runs/*"}},
     "WatchdogRole": {
         "s3": {"raw/*", "published_runs/*"},
-        # Before a claim, it checks that a recorded version, which need not be the current one, exists.
+        # Before a claim, it checks that a recorded version exists, even if it is not current.
         "s3:GetObjectVersion": {"raw/*"},
         "dynamodb:GetItem": _INTAKE_ITEMS,
         # It also records the end of runs, and that nobody has confirmed a subscription.
