@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from moto.sns.models import sns_backends
 
 from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.ledger.table import LedgerTable
+from tests.support.ledger_permissions import enforce_ledger_permissions
 
 REGION = "eu-west-1"
 STACK = "rental-kpi"
@@ -90,6 +92,14 @@ def context() -> Context:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """An account with the stack's bucket, table, and topic, and a state machine that only waits."""
+    enforce_ledger_permissions(monkeypatch)
+    with simulated_cloud(monkeypatch) as cloud:
+        yield cloud
+
+
+@contextmanager
+def simulated_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Simulate AWS with the resources of the stack during the block."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -99,7 +109,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     # moto intercepts the calls of every client, so the tests can share them.
     monkeypatch.setattr(boto3, "client", _create_client)
     # Emails within the budget are sent a moment apart.
-    monkeypatch.setattr("pipeline.notifications.emails.sleep", lambda seconds: None)
+    monkeypatch.setattr("pipeline.notifications.emails.sleep", lambda _: None)
     with mock_aws():
         yield _create_stack(monkeypatch)
 
