@@ -70,6 +70,9 @@ class Watchdog:
         self._runs = RunLedger(pipeline.ledger, pipeline.ledger_retention)
         self._subscription = SubscriptionLedger(pipeline.ledger)
         self._known_executions: dict[str, Execution | None] = {}
+        # The runs whose end is recorded, or that the ledger lists as running. The next sweep finds
+        # the latter again.
+        self._tracked_runs: set[str] = set()
         self._result = SweepResult()
         self._batch_sweep = BatchSweep(
             intake,
@@ -115,6 +118,7 @@ class Watchdog:
             succeeded: The execution of the run.
         """
         self._known_executions[succeeded.run_id] = succeeded
+        self._tracked_runs.add(succeeded.run_id)
         self._continue_waiting_runs(frozenset({succeeded.run_id}))
         return self._result
 
@@ -167,7 +171,9 @@ class Watchdog:
         if ended:
             with self._result.record_problem(f"run {ended.run_id}", run_id=ended.run_id):
                 self._record_end(ended, "")
+                self._tracked_runs.add(ended.run_id)
         for run in self._runs.list_running():
+            self._tracked_runs.add(run.run_id)
             with self._result.record_problem(
                 f"run {run.run_id}", run_id=run.run_id, batch=run.batch
             ):
@@ -247,7 +253,8 @@ class Watchdog:
         """Release the slots of the runs that have ended.
 
         A run that waits for its start keeps its slot. A run that Step Functions does not find yet
-        takes its slot again when its execution starts.
+        takes its slot again when its execution starts. A run that ended before it could record its
+        start has nothing but its slot, so it keeps the slot until its end is recorded.
 
         Args:
             runs: IDs of runs that had a slot a moment ago, before the waiting runs were listed.
@@ -261,6 +268,8 @@ class Watchdog:
             with self._result.record_problem(f"slot of run {run_id}", run_id=run_id):
                 execution = self._get_execution(run_id)
                 if execution is None or execution.has_ended:
+                    if execution and run_id not in self._tracked_runs:
+                        self._record_end(execution, "")
                     self._intake.slots.release(run_id)
 
     def _check_subscription(self) -> None:

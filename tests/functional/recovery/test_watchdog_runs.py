@@ -13,6 +13,7 @@ import pytest
 
 from handlers.report_failure import handler as report_failure
 from pipeline.clock import utc_now
+from pipeline.ledger.run_slots import RunSlots
 from pipeline.recovery.sweep_result import SweepError
 from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import fail_calls, watch_calls
@@ -24,7 +25,7 @@ from tests.support.ended_runs import (
     start_execution,
 )
 from tests.support.events import load_event
-from tests.support.watchdog import BATCH, get_run_item, put_run_item, run_watchdog
+from tests.support.watchdog import BATCH, LONG_AGO, get_run_item, put_run_item, run_watchdog
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,54 @@ def test_failed_email_is_sent_by_next_sweep(cloud: Cloud, monkeypatch: pytest.Mo
     assert get_run_item(cloud, "run-1")["status"] == "RUNNING"
     assert run_watchdog()["ended_runs"] == ["run-1"]
     assert len(cloud.emails()) == 1
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
+def test_run_that_ended_before_it_recorded_its_start_is_found_by_its_slot(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """The event about the end of its execution is lost, too."""
+    execution_input = json.dumps({"batch": BATCH, "claimed_at": LONG_AGO})
+    arn = start_execution(cloud.state_machine_arn, "run-1", execution_input)
+    _take_slot(cloud, "run-1")
+    assert run_watchdog()["ended_runs"] == []
+    end_execution(arn, status, "Stopped", "by a test")
+    with monkeypatch.context() as patch:
+        fail_calls(patch, "Publish")
+        with pytest.raises(SweepError, match="slot of run run-1: ClientError"):
+            run_watchdog()
+    assert _has_slot(cloud, "run-1")  # so that the next sweep finds the run again
+    assert run_watchdog()["ended_runs"] == ["run-1"]
+    item = get_run_item(cloud, "run-1")
+    assert (item["status"], item["batch"]) == ("FAILED", BATCH)
+    ((subject, _),) = cloud.emails()
+    assert subject.endswith(": 2026-11")
+    assert not _has_slot(cloud, "run-1")
+    assert run_watchdog()["ended_runs"] == []
+    assert cloud.emails() == []
+
+
+def test_slot_is_released_if_the_run_is_recorded_and_only_its_email_fails(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next sweep finds such a run in the ledger. Meanwhile, it does not block other runs."""
+    end_execution(start_execution(cloud.state_machine_arn, "run-1"), "FAILED")
+    put_run_item(cloud, "run-1")
+    _take_slot(cloud, "run-1")
+    with monkeypatch.context() as patch:
+        fail_calls(patch, "Publish")
+        with pytest.raises(SweepError, match=r"^run run-1: ClientError$"):
+            run_watchdog()
+    assert not _has_slot(cloud, "run-1")
+    assert run_watchdog()["ended_runs"] == ["run-1"]
+
+
+def _take_slot(cloud: Cloud, run_id: str) -> None:
+    assert RunSlots(cloud.ledger, maximum=4).acquire(run_id)
+
+
+def _has_slot(cloud: Cloud, run_id: str) -> bool:
+    return run_id in RunSlots(cloud.ledger, maximum=4).list_runs()
 
 
 def test_events_of_other_state_machines_are_ignored(cloud: Cloud) -> None:
