@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -31,7 +32,8 @@ from tests.support.events import load_event, upload_event
 from tests.support.pipeline_clock import PipelineClock
 from tests.support.watchdog import LONG_AGO, run_watchdog
 
-COUNT = 300
+# FLOOD_SIZE=300 repeats the measurement in docs/reliability.md.
+COUNT = int(os.environ.get("FLOOD_SIZE", "60"))
 START = "2026-11-24T08:10:00Z"
 HOUR = "2026-11-24T08"
 
@@ -83,7 +85,9 @@ def _list_items(cloud: Cloud, prefix: str) -> Iterator[dict[str, Any]]:
 # Floods
 
 
-def test_300_unknown_names_in_300_folders(cloud: Cloud, clock: type[PipelineClock]) -> None:
+def test_flood_of_unknown_names_in_different_folders(
+    cloud: Cloud, clock: type[PipelineClock]
+) -> None:
     keys = [f"raw/folder-{number}/file.csv" for number in range(COUNT)]
     for key in keys:
         _upload(key, "v1")
@@ -92,14 +96,15 @@ def test_300_unknown_names_in_300_folders(cloud: Cloud, clock: type[PipelineCloc
     clock.advance(hours=1, minutes=10)
     run_watchdog()
     ((subject, summary),) = cloud.emails()
-    assert subject == "Summary: 280 more notifications between 2026-11-24 08:00 and 09:00 UTC"
+    more = f"{COUNT - EMAILS_PER_HOUR} more notifications"
+    assert subject == f"Summary: {more} between 2026-11-24 08:00 and 09:00 UTC"
     listed = {line.partition(": ")[2] for line in summary.splitlines() if line.startswith("- ")}
     assert {subject.partition(": ")[2] for subject, _ in emails} | listed == set(keys)
     run_watchdog()
     assert cloud.emails() == []
 
 
-def test_300_uploads_of_one_rejected_file(cloud: Cloud, clock: type[PipelineClock]) -> None:
+def test_flood_of_uploads_of_one_rejected_file(cloud: Cloud, clock: type[PipelineClock]) -> None:
     for number in range(COUNT):
         content = b"user_id\n1\n" if number == COUNT - 1 else b"x"
         version = cloud.put("raw/x/users.csv", content)
@@ -109,8 +114,8 @@ def test_300_uploads_of_one_rejected_file(cloud: Cloud, clock: type[PipelineCloc
     clock.advance(hours=1, minutes=10)
     run_watchdog()
     ((subject, summary),) = cloud.emails()
-    assert subject.startswith("Summary: 299 more notifications")
-    assert "- File rejected: raw/x/users.csv (299 times)\n" in summary
+    assert subject.startswith(f"Summary: {COUNT - 1} more notifications")
+    assert f"- File rejected: raw/x/users.csv ({COUNT - 1} times)\n" in summary
     newest = cloud.batches.get_batch("raw/x/").rejected["users"]
     assert "missing" in newest.problems  # unlike those of the other versions
     assert newest.problems[:200] in summary
@@ -122,7 +127,7 @@ def test_300_uploads_of_one_rejected_file(cloud: Cloud, clock: type[PipelineCloc
 
 
 @pytest.mark.parametrize(("count", "is_budget_used"), [(COUNT, False), (30, True)])
-def test_overdue_batches(
+def test_flood_of_overdue_batches(
     cloud: Cloud,
     clock: type[PipelineClock],
     sender: EmailSender,
@@ -142,7 +147,9 @@ def test_overdue_batches(
         clock.advance(hours=1, minutes=10)
         assert run_watchdog()["incomplete_batches"] == []
     ((subject, body),) = cloud.emails()
-    assert subject.startswith("Summary: 30 more" if is_budget_used else "300 batches incomplete")
+    assert subject.startswith(
+        "Summary: 30 more" if is_budget_used else f"{COUNT} batches incomplete"
+    )
     assert all(f" {batch}" in body for batch in batches)
     assert "vehicles.csv, locations.csv, rental_transactions.csv missing" in body
     if is_budget_used:  # with fewer batches, because a sweep calls AWS several times for each
