@@ -13,6 +13,7 @@ from pipeline.ledger.batch import BatchFile, new_run, order_of_event
 from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.ledger.run_slots import RunSlots
 from pipeline.ledger.table import LedgerTable
+from pipeline.notifications.email_budget import EmailBudget, SummaryEntry, get_hour
 from tests.functional.conftest import Cloud
 from tests.support.memory.clients import MemoryTable
 
@@ -22,14 +23,14 @@ NOW = "2026-11-25T08:00:00.000000Z"
 
 def _take_step(table: LedgerTable, random: Random) -> list[Any]:
     """Carry out one random operation of the ledger, and return its result."""
-    batches, slots = BatchLedger(table), RunSlots(table, 2)
+    batches, slots, budget = BatchLedger(table), RunSlots(table, 2), EmailBudget(table)
     prefix, dataset = random.choice(["raw/a/", "raw/b/"]), random.choice(DATASETS)
     number = random.randrange(30)
     file = BatchFile(
         dataset, f"{prefix}{dataset}", f"v{number}", 1, order_of_event(str(number)), NOW
     )
     batch = batches.get_batch(prefix)
-    operation = random.randrange(9)
+    operation = random.randrange(11)
     run = f"run-{number % 4}"
     results: list[Any] = []
     if operation <= 2:
@@ -42,7 +43,14 @@ def _take_step(table: LedgerTable, random: Random) -> list[Any]:
         results += [batches.claim(new_run(prefix, batch.files, NOW), batch)]
     elif operation == 6:
         results += [batches.record_started(claimed) for claimed in batch.claimed_runs]
-    elif operation == 7:
+    elif operation == 7 and batch.is_complete:
+        results += [batches.record_held(batch, run), batches.get_batch(prefix).held_run]
+    elif operation == 8:
+        results += [budget.reserve(f"notification {number}", f"cause {number % 7}", NOW)]
+        entry = SummaryEntry(f"subject {number % 3}", "detail", f"2026-11-25T08:{number:02}")
+        budget.add_to_summary(entry, NOW)
+        results += [budget.get_summary(get_hour(NOW)), budget.list_open_hours()]
+    elif operation == 9:
         results += [batches.close(batch, NOW, timedelta(days=90)), batch.is_idle]
     else:
         results += [slots.acquire(run) if number % 2 else slots.release(run), slots.list_runs()]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from io import BytesIO
 from itertools import count
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from pipeline.clock import parse_utc, utc_now
 from pipeline.ledger.table import LedgerTable
 from tests.support.memory.expressions import Expression
 
@@ -70,7 +71,7 @@ class _Version:
 
 
 class MemoryS3:
-    """A bucket with versioning."""
+    """A bucket with versioning. Its clock is that of the pipeline."""
 
     def __init__(self, on_call: OnCall) -> None:
         self.objects: dict[str, list[_Version]] = {}
@@ -81,7 +82,7 @@ class MemoryS3:
         """Add a version, or a delete marker, and return its ID."""
         version_id = f"v{next(self._versions)}"
         versions = self.objects.setdefault(key, [])
-        versions.append(_Version(version_id, content, datetime.now(UTC)))
+        versions.append(_Version(version_id, content, parse_utc(utc_now())))
         return version_id
 
     def head_object(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Item = dict[str, Any]
-_TOKEN = re.compile(r"<>|<=|>=|[=<>(),]|[:#\w.]+")
+_TOKEN = re.compile(r"<>|<=|>=|[=<>(),+]|[:#\w.]+")
 _COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -54,7 +54,7 @@ class Expression:
                 path = self._parse_path(self._next())
                 if action == "SET":
                     self._expect("=")
-                value = None if action == "REMOVE" else self._parse_operand()
+                value = None if action == "REMOVE" else self._parse_value()
                 changes.append((action, path, value))
                 if self._peek() != ",":
                     break
@@ -117,21 +117,24 @@ class Expression:
             return False
         return _COMPARATORS[comparator](left, right)
 
+    def _parse_value(self) -> Any:
+        value = self._parse_operand()
+        if self._peek() == "+":
+            self._next()
+            value += self._parse_operand()
+        return value
+
     def _parse_operand(self) -> Any:
         token = self._next()
         if self._peek() != "(":
             return self._values[token] if token.startswith(":") else self._get(token)
         self._next()
-        arguments = [self._parse_argument()]
+        arguments = [self._parse_operand()]
         while self._peek() == ",":
             self._next()
-            arguments.append(self._parse_argument())
+            arguments.append(self._parse_operand())
         self._expect(")")
         return _call(token, arguments)
-
-    def _parse_argument(self) -> Any:
-        token = self._next()
-        return self._values[token] if token.startswith(":") else self._get(token)
 
     def _get(self, path: str) -> Any:
         value: Any = self._item
@@ -165,6 +168,8 @@ def _call(function: str, arguments: list[Any]) -> Any:
         return first is _MISSING
     if function == "if_not_exists":
         return arguments[1] if first is _MISSING else first
+    if function == "list_append":
+        return first + arguments[1]
     if function == "size":
         return first if first is _MISSING else len(first)
     if function == "contains":
