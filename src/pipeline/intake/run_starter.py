@@ -79,10 +79,11 @@ class RunStarter:
                 stateMachineArn=self.state_machine_arn, name=run.run_id, input=run.execution_input
             )
         except ClientError as error:
-            # If the execution exists, it has ended, so it needs no slot. If it could not be
-            # started, it must not block the runs behind it. Should it have started all the same,
-            # it takes a slot itself.
-            self.slots.release(run.run_id)
+            # If the execution exists, it has ended. The next sweep makes sure that its end is
+            # recorded and reported, and releases the slot.
             if error_code(error) != "ExecutionAlreadyExists":
+                # A run that cannot be started must not block the runs behind it. Should it have
+                # started all the same, it takes a slot itself.
+                self.slots.release(run.run_id)
                 raise
         self.ledger.record_started(run)

@@ -162,10 +162,13 @@ def test_run_that_cannot_be_started_releases_its_slot(
     assert len(cloud.executions()) == 1
 
 
-def test_ended_run_that_is_started_again_needs_no_slot(
+def test_end_of_run_that_is_started_again_is_recorded_by_sweep(
     cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A concurrent invocation has started the run, and the run has ended in the meantime."""
+    """The run was aborted before it recorded its start, and the event about that was lost.
+
+    The crashed invocation that started it is repeated afterward.
+    """
     *first, last = uploader.upload_batch("raw/a/")
     receive(*first)
     with monkeypatch.context() as patch:
@@ -173,10 +176,13 @@ def test_ended_run_that_is_started_again_needs_no_slot(
         with pytest.raises(Crash):
             receive(last)
     ((run_id, _),) = cloud.executions().items()
-    _end(cloud, run_id)
+    arn = f"{cloud.state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
+    end_execution(arn, "ABORTED")
     receive(last)
-    assert _get_slots(cloud) == set()
     assert list(cloud.batches.get_batch("raw/a/").claimed_runs) == []
+    assert run_watchdog()["ended_runs"] == [run_id]
+    assert _get_slots(cloud) == set()
+    assert [subject for subject, _ in cloud.emails()] == ["Rental KPIs aborted: a"]
 
 
 def test_claim_time_is_taken_after_the_ledger_was_read(
