@@ -127,8 +127,22 @@ class FakeAthena:
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows that a reader's query returns now."""
-        self._read_publication_records()
+        self.read_publication_records()
         return self.database.execute(translate(text, (), self.database)).fetchall()
+
+    def read_publication_records(self) -> None:
+        """Fill the table `published_runs` with the records that are in the bucket now."""
+        self.database.execute(_CREATE_PUBLISHED_RUNS)
+        s3 = boto3.client("s3")
+        response = s3.list_objects_v2(Bucket=self.bucket, Prefix="published_runs/")
+        for entry in response.get("Contents", []):
+            text = s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read().decode()
+            for line in text.splitlines():
+                record = json.loads(line)
+                self.database.execute(
+                    "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [record.get(name) for name in _RECORD_FIELDS],
+                )
 
     def StartQueryExecution(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         request = dict(arguments)
@@ -197,19 +211,6 @@ class FakeAthena:
     def _create_history_table(self, table: str, columns: Sequence[tuple[str, str]]) -> None:
         types = ", ".join(f"{name} {_SQL_TYPES.get(type_, type_)}" for name, type_ in columns)
         self.database.execute(f"CREATE TABLE history_{table} ({types}, run_id varchar)")
-
-    def _read_publication_records(self) -> None:
-        self.database.execute(_CREATE_PUBLISHED_RUNS)
-        s3 = boto3.client("s3")
-        response = s3.list_objects_v2(Bucket=self.bucket, Prefix="published_runs/")
-        for entry in response.get("Contents", []):
-            text = s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read().decode()
-            for line in text.splitlines():
-                record = json.loads(line)
-                self.database.execute(
-                    "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [record.get(name) for name in _RECORD_FIELDS],
-                )
 
 
 def _get_athena_type(duckdb_type: Any) -> str:
