@@ -101,7 +101,7 @@ def _create_watchdog(settings: WatchdogSettings, context: LambdaContext) -> Watc
     )
     email_sender = create_email_sender(aws, settings, ledger, context)
     intake = create_intake(aws, settings, ledger, email_sender, context.function_name)
-    return Watchdog(aws, pipeline, intake, email_sender)
+    return Watchdog(aws, pipeline, intake, email_sender, context.get_remaining_time_in_millis)
 
 
 def _start_batch(event: EventBridgeEvent, watchdog: Watchdog) -> dict[str, Any]:
@@ -140,6 +140,11 @@ def _log(result: SweepResult) -> None:
         logger.info("Reported an incomplete batch", extra={"batch": batch})
     if result.summarized_hour:
         logger.info("Sent the summary of an hour", extra={"hour": result.summarized_hour})
+    if result.unchecked_batches:
+        logger.warning(
+            "The next sweeps check the remaining open batches",
+            extra={"unchecked_batches": result.unchecked_batches},
+        )
     if result.is_newly_without_subscriber:
         logger.error(
             "The topic has no confirmed subscription, so nobody receives the emails: confirm the"

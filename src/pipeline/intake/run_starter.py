@@ -46,12 +46,13 @@ class RunStarter:
         """
         claimed = self.ledger.get_batch(prefix).claimed_runs if prefix else ()
         runs_with_slot = self.slots.list_runs()
-        if not self.slots.has_free_slot(runs_with_slot) and not any(
+        can_start = self.slots.has_free_slot(runs_with_slot) or any(
             run.run_id in runs_with_slot for run in claimed
-        ):
-            return []  # Without a free slot, reading all waiting runs would be in vain.
+        )
+        if prefix and not can_start:
+            return []  # The watchdog takes care of the runs of other batches.
         started, errors = [], []
-        for run in self._list_waiting_runs(claimed):
+        for run in self._list_waiting_runs(claimed, runs_with_slot):
             if not self.slots.acquire(run.run_id):
                 break
             try:
@@ -65,11 +66,20 @@ class RunStarter:
             raise errors[0]
         return started
 
-    def _list_waiting_runs(self, claimed: tuple[Run, ...]) -> list[Run]:
+    def _list_waiting_runs(
+        self, claimed: tuple[Run, ...], runs_with_slot: frozenset[str]
+    ) -> list[Run]:
+        """Return the runs in the order of their claims, but first those that have a slot.
+
+        A run has a slot and waits if an invocation crashed while it started the run.
+        """
         runs = {run.run_id: run for run in claimed}
         for batch in self.ledger.list_open_batches():
             runs |= {run.run_id: run for run in batch.claimed_runs}
-        return sorted(runs.values(), key=lambda run: (run.claimed_at, run.run_id))
+        return sorted(
+            runs.values(),
+            key=lambda run: (run.run_id not in runs_with_slot, run.claimed_at, run.run_id),
+        )
 
     def _start(self, run: Run) -> None:
         """Start the execution of a run that has a slot, and record that it has started."""
@@ -82,8 +92,9 @@ class RunStarter:
             # If the execution exists, it has ended. The next sweep makes sure that its end is
             # recorded and reported, and releases the slot.
             if error_code(error) != "ExecutionAlreadyExists":
-                # A run that cannot be started must not block the runs behind it. Should it have
-                # started all the same, it takes a slot itself.
-                self.slots.release(run.run_id)
+                # A run that cannot be started must not block the runs behind it. After a temporary
+                # error, such as a lost response, it may have started, and is started again first.
+                if not is_temporary(error):
+                    self.slots.release(run.run_id)
                 raise
         self.ledger.record_started(run)

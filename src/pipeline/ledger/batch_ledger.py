@@ -42,6 +42,9 @@ _DATASET_NAMES = tuple(dataset.name for dataset in DATASETS)
 # An old version becomes the current one again only if somebody deletes all newer ones. The most
 # recent claims are enough to recognize it, and keep the item small.
 _MAX_CLAIMED_VERSIONS = 400
+# An item has at most 400 KB (Amazon DynamoDB Developer Guide, "Quotas"). Further batches of the
+# prefix are claimed when some of these runs have started.
+_MAX_WAITING_RUNS = 50
 
 
 class BatchLedger:
@@ -153,7 +156,8 @@ class BatchLedger:
             batch: The batch as it was read.
 
         Returns:
-            Whether the item has changed. It does not change if one of the files was replaced.
+            Whether the item has changed. It does not change if one of the files was replaced, or if
+            too many runs of the prefix wait.
         """
         versions = {name: batch.files[name].version_id for name in _DATASET_NAMES}
         claimed = (*batch.claimed_versions, *versions.values())[-_MAX_CLAIMED_VERSIONS:]
@@ -161,7 +165,8 @@ class BatchLedger:
             batch_key(run.batch),
             "SET claimed_runs.#run = :run, claimed_versions = :claimed"
             f" REMOVE {', '.join(f'#{name}' for name in _DATASET_NAMES)}, waiting_since, held_run",
-            " AND ".join(f"#{name}.version_id = :{name}" for name in _DATASET_NAMES),
+            " AND ".join(f"#{name}.version_id = :{name}" for name in _DATASET_NAMES)
+            + " AND size(claimed_runs) < :max_runs",
             names={"#run": run.run_id, **{f"#{name}": name for name in _DATASET_NAMES}},
             values={
                 ":run": {
@@ -169,6 +174,7 @@ class BatchLedger:
                     "files": [file.to_dict() for file in run.files],
                 },
                 ":claimed": list(claimed),
+                ":max_runs": _MAX_WAITING_RUNS,
                 **{f":{name}": version for name, version in versions.items()},
             },
         )

@@ -45,10 +45,26 @@ class RunSlots:
         """
         return self._table.update(
             RUN_SLOTS,
-            "DELETE runs :runs",
+            "DELETE runs :runs, missing_runs :runs",
             "contains(runs, :run)",
             values={":runs": {run_id}, ":run": run_id},
         )
+
+    def release_if_still_missing(self, run_id: str) -> bool:
+        """Give the slot of a run without an execution back, but only at the second call.
+
+        Step Functions may not find an execution in the first seconds after its start.
+
+        Returns:
+            Whether the slot was given back.
+        """
+        is_newly_missing = self._table.update(
+            RUN_SLOTS,
+            "ADD missing_runs :runs",
+            "contains(runs, :run) AND NOT contains(missing_runs, :run)",
+            values={":runs": {run_id}, ":run": run_id},
+        )
+        return not is_newly_missing and self.release(run_id)
 
     def list_runs(self) -> frozenset[str]:
         """Return the IDs of the runs that have a slot."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from random import SystemRandom
 
 from pipeline.clock import parse_utc, utc_now
 from pipeline.intake.batch_intake import BatchIntake
@@ -14,6 +16,9 @@ from pipeline.recovery.sweep_result import SweepResult
 # EventBridge drops an event that it could not deliver within 24 hours. Every upload is looked at in
 # many of the hourly searches before it is older than this.
 _LOST_UPLOAD_PERIOD = timedelta(days=2)
+_MAX_ORDERED_BATCHES = 200
+# The time for what a sweep does after the batches: starting runs, and sending emails.
+_RESERVED_MS = 90_000
 
 
 class BatchSweep:
@@ -26,24 +31,36 @@ class BatchSweep:
         incomplete_batch_hours: float,
         ledger_retention: timedelta,
         result: SweepResult,
+        get_remaining_ms: Callable[[], int] | None = None,
     ) -> None:
         self._intake = intake
         self._email_sender = email_sender
         self._incomplete_batch_hours = incomplete_batch_hours
         self._ledger_retention = ledger_retention
         self._result = result
+        self._get_remaining_ms = get_remaining_ms
         self._overdue_batches: list[Batch] = []
 
     def check_open_batches(self) -> None:
         """Check every batch that waits for files or for the start of a run."""
         with self._result.record_problem("batches"):
-            for batch in self._intake.batches.list_open_batches():
-                if not batch.is_only_queued:
-                    self._check(batch.prefix)
+            batches = self._intake.batches.list_open_batches()
+            prefixes = [batch.prefix for batch in batches if not batch.is_only_queued]
+            if len(prefixes) > _MAX_ORDERED_BATCHES:
+                # If there is not enough time for all, each batch has its turn in some sweep.
+                SystemRandom().shuffle(prefixes)
+            for number, prefix in enumerate(prefixes):
+                if not self._has_time():
+                    self._result.unchecked_batches = len(prefixes) - number
+                    break
+                self._check(prefix)
         with self._result.record_problem("incomplete batches"):
             self._result.incomplete_batches += report_incomplete_batches(
                 self._overdue_batches, self._intake.batches, self._email_sender
             )
+
+    def _has_time(self) -> bool:
+        return self._get_remaining_ms is None or self._get_remaining_ms() > _RESERVED_MS
 
     def check_lost_uploads(self) -> None:
         """Check every batch with a recent upload that is not in the ledger."""

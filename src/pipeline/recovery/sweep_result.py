@@ -39,6 +39,7 @@ class SweepResult:
         started_runs: IDs of the runs that were started.
         incomplete_batches: Prefixes of the batches that were reported as incomplete.
         summarized_hour: The hour whose summary was sent. None if none was due.
+        unchecked_batches: Number of open batches that there was no time for.
         has_subscriber: Whether a subscription is confirmed. None if unknown.
         is_newly_without_subscriber: Whether this sweep is the first without a confirmed
             subscription.
@@ -50,6 +51,7 @@ class SweepResult:
     started_runs: list[str] = field(default_factory=list)
     incomplete_batches: list[str] = field(default_factory=list)
     summarized_hour: str | None = None
+    unchecked_batches: int = 0
     has_subscriber: bool | None = None
     is_newly_without_subscriber: bool = False
     problems: list[SweepProblem] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -62,7 +63,18 @@ class Watchdog:
         pipeline: PipelineContext,
         intake: BatchIntake,
         email_sender: EmailSender,
+        get_remaining_ms: Callable[[], int] | None = None,
     ) -> None:
+        """Create a watchdog for one sweep.
+
+        Args:
+            aws: The AWS clients.
+            pipeline: The pipeline.
+            intake: The intake of the pipeline.
+            email_sender: Sends the emails.
+            get_remaining_ms: Returns the remaining time of the function in milliseconds. None if
+                the sweep has no time limit.
+        """
         self._aws = aws
         self._pipeline = pipeline
         self._email_sender = email_sender
@@ -80,6 +92,7 @@ class Watchdog:
             pipeline.incomplete_batch_hours,
             pipeline.ledger_retention,
             self._result,
+            get_remaining_ms,
         )
         self._has_checked_clusters = False
 
@@ -101,8 +114,10 @@ class Watchdog:
         self._has_checked_clusters = not self._result.problems
         with self._result.record_problem("runs"):
             self._record_ended_runs(ended)
-        self._batch_sweep.check_open_batches()
+        # Before the batches, of which there may be more than there is time for.
         self._continue_waiting_runs(slots)
+        self._batch_sweep.check_open_batches()
+        self._batch_sweep.start_waiting_runs()
         with self._result.record_problem("summary"):
             self._result.summarized_hour = send_due_summary(
                 EmailBudget(self._pipeline.ledger), self._email_sender, utc_now()
@@ -252,8 +267,7 @@ class Watchdog:
     def _release_slots(self, runs: frozenset[str]) -> None:
         """Release the slots of the runs that have ended.
 
-        A run that waits for its start keeps its slot. A run that Step Functions does not find yet
-        takes its slot again when its execution starts. A run that ended before it could record its
+        A run that waits for its start keeps its slot. A run that ended before it could record its
         start has nothing but its slot, so it keeps the slot until its end is recorded.
 
         Args:
@@ -267,8 +281,10 @@ class Watchdog:
         for run_id in sorted(runs - waiting):
             with self._result.record_problem(f"slot of run {run_id}", run_id=run_id):
                 execution = self._get_execution(run_id)
-                if execution is None or execution.has_ended:
-                    if execution and run_id not in self._tracked_runs:
+                if execution is None:
+                    self._intake.slots.release_if_still_missing(run_id)
+                elif execution.has_ended:
+                    if run_id not in self._tracked_runs:
                         self._record_end(execution, "")
                     self._intake.slots.release(run_id)
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from pipeline.errors import RetryableError
 from tests.functional.conftest import Cloud
 from tests.support.aws_calls import Crash, crash_after, fail_calls, serialize_calls, watch_calls
 from tests.support.ended_runs import end_execution
@@ -127,15 +129,40 @@ def test_slot_is_released_by_sweep_if_event_is_lost(
 
 
 def test_run_without_execution_does_not_keep_its_slot(cloud: Cloud) -> None:
+    """Only the second sweep releases it, because a new execution may not be found at once."""
     _take_slot(cloud, "x")
     run_watchdog()
+    assert _get_slots(cloud) == {"x"}
+    run_watchdog()
     assert _get_slots(cloud) == set()
+    assert set(cloud.ledger.get("run_slots")) == {"id"}
 
 
-def test_slot_of_waiting_run_is_kept(
+def test_run_keeps_its_slot_if_the_response_of_its_start_is_lost(
     cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    *first, last = uploader.upload_batch("raw/a/")
+    receive(*first)
+    throttled = ClientError({"Error": {"Code": "ThrottlingException"}}, "StartExecution")
+
+    def lose_response(operation: str, *_: Any) -> None:
+        if operation == "StartExecution":
+            raise throttled
+
+    with monkeypatch.context() as patch:
+        watch_calls(patch, lose_response)
+        with pytest.raises(RetryableError):
+            receive(last)
+    (run_id,) = cloud.executions()
+    assert _get_slots(cloud) == {run_id}
+
+
+@pytest.mark.parametrize("max_runs", ["1", "4"])
+def test_slot_of_waiting_run_is_kept(
+    cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch, max_runs: str
+) -> None:
     """The function crashed after the run took its slot. The watchdog starts the run."""
+    monkeypatch.setenv("MAX_CONCURRENT_RUNS", max_runs)
     *first, last = uploader.upload_batch("raw/a/")
     receive(*first)
     with monkeypatch.context() as patch:

@@ -58,7 +58,7 @@ def test_examples_show_every_attribute(items: list[dict[str, Any]]) -> None:
     examples = {_get_key_prefix(example): _list_attributes(example) for example in EXAMPLES}
     emails = {"notification", "email_budget", "email_budget page"}
     assert set(examples) == {"batch", "run", "run_slots", "pointer", "subscription", *emails}
-    assert examples["run_slots"] == {"id", "runs"}
+    assert examples["run_slots"] == {"id", "runs", "missing_runs"}
     published_run = {field.name for field in fields(Pointer)}
     assert examples["pointer"] == {"id", "confirmed", *published_run}
     (pointer,) = (example for example in EXAMPLES if example["id"] == "pointer")

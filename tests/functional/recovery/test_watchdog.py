@@ -13,10 +13,11 @@ import boto3
 import pytest
 from moto.sns.models import sns_backends
 
+from handlers.watchdog import handler
 from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
 from pipeline.recovery.sweep_result import SweepError
-from tests.functional.conftest import REGION, Cloud
+from tests.functional.conftest import REGION, Cloud, Context
 from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.broken_files import VALID_FILES
 from tests.support.ended_runs import (
@@ -178,6 +179,23 @@ def test_runs_of_complete_batches_and_claimed_runs_are_started(cloud: Cloud) -> 
     assert set(cloud.executions()) == set(started)
     assert run_watchdog()["started_runs"] == []
     assert cloud.emails() == []
+
+
+def test_sweep_without_time_for_all_batches_starts_waiting_runs(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = cloud.batches
+    for dataset in FILES:
+        ledger.record_valid("raw/claimed/", _put_file(cloud, dataset, "raw/claimed/"), LONG_AGO)
+    claimed = ledger.get_batch("raw/claimed/")
+    run = new_run("raw/claimed/", claimed.files, LONG_AGO)
+    assert ledger.claim(run, claimed)
+    ledger.record_valid(BATCH, _put_file(cloud, "users"), LONG_AGO)
+    result = handler(load_event("schedule"), Context(remaining_ms=10_000))
+    assert result["started_runs"] == [run.run_id]
+    assert result["incomplete_batches"] == []
+    assert "The next sweeps check the remaining open batches" in _list_messages(caplog, "WARNING")
+    assert run_watchdog()["incomplete_batches"] == [BATCH]
 
 
 def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:

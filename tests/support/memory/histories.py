@@ -19,11 +19,9 @@ from tests.support.broken_files import VALID_FILES
 from tests.support.memory.bucket_model import KEYS, PREFIXES, BucketModel
 from tests.support.memory.clients import MemoryAws, MemoryEmailSender, MemoryTable
 
-MAX_CONCURRENT_RUNS = 2
 _BUCKET = "bucket"
 _MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:pipeline"
 _RETENTION = timedelta(days=90)
-_CONFIG = IntakeConfig(_BUCKET, _MACHINE, MAX_CONCURRENT_RUNS, timedelta(hours=24), "watchdog")
 
 _CRASH_SHARE = 0.2  # of the invocations
 _MAX_CALLS_BEFORE_CRASH = 20
@@ -45,6 +43,7 @@ class History:
         self.violations: list[str] = []
         self.counts: Counter[str] = Counter()
         self._random = Random(seed)
+        self._max_runs = 1 + seed % 3
         self._aws = MemoryAws(self._on_call)
         self._table = MemoryTable(self._on_call)
         self._emails = MemoryEmailSender(self._on_call)
@@ -129,7 +128,9 @@ class History:
         self._invoke(lambda: self._create_receiver().receive(upload))
 
     def _create_intake(self) -> BatchIntake:
-        return BatchIntake(cast(Any, self._aws), self._table, cast(Any, self._emails), _CONFIG)
+        day = timedelta(hours=24)
+        config = IntakeConfig(_BUCKET, _MACHINE, self._max_runs, day, "watchdog")
+        return BatchIntake(cast(Any, self._aws), self._table, cast(Any, self._emails), config)
 
     def _create_receiver(self) -> UploadReceiver:
         intake = self._create_intake()
@@ -181,7 +182,7 @@ class History:
         for arn, execution in self._aws.stepfunctions.executions.items():
             if execution["status"] == "RUNNING" and arn not in self._running:
                 self._running.append(arn)
-        if len(self._running) > MAX_CONCURRENT_RUNS:
+        if len(self._running) > self._max_runs:
             self.violations.append(f"{len(self._running)} runs are in progress")
 
     def _check_claims(self) -> None:
@@ -214,6 +215,7 @@ class History:
                 break
             while self._running:
                 self._end_run()
+        self._sweep()
         self._sweep()
 
     def _check_final_state(self) -> None:
