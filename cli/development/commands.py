@@ -49,7 +49,7 @@ def run_tests(
         typer.Argument(metavar="PYTEST_ARGS", help="Extra pytest arguments."),
     ] = None,
 ) -> None:
-    """Run the linters and all tests, or a single test suite."""
+    """Run the linters and the default test suites, or a single suite."""
     sys.exit(checks.run_checks(suite, pytest_arguments or []))
 
 

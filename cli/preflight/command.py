@@ -1,6 +1,7 @@
 """The command `preflight`.
 
-`./run` installs the packages for AWS for this command only, so it imports its modules when it runs.
+`./run` installs the packages for AWS only for the commands that need them, so this command imports
+its modules when it runs.
 """
 # ruff: noqa: PLC0415 - see above
 
@@ -27,7 +28,7 @@ def preflight(
     subnet: Annotated[
         str,
         typer.Option(
-            metavar="ID", help="Subnet of the clusters. Default: the one of the deployed stack."
+            metavar="ID", help="Subnet of the clusters. Default: the subnet of the deployed stack."
         ),
     ] = "",
     parameter: Annotated[
@@ -48,7 +49,7 @@ def preflight(
         str, typer.Option(metavar="NAME", help="Name of a local cloud (see `local status`).")
     ] = "",
 ) -> None:
-    """Check an account before you deploy to it, and say what to do. Changes nothing.
+    """Check an account before you deploy to it, and say what to do. The check changes nothing.
 
     Without --stack, --profile, and --region, check a running local cloud. The exit code is 2 if
     something would make the deployment or the first run fail.

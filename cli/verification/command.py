@@ -1,6 +1,7 @@
 """The command `verify`.
 
-`./run` installs the packages for AWS for this command only, so it imports its modules when it runs.
+`./run` installs the packages for AWS only for the commands that need them, so this command imports
+its modules when it runs.
 """
 # ruff: noqa: PLC0415 - see above
 

@@ -118,7 +118,7 @@ def run_job(
         sys.exit(EXIT_INTERNAL_ERROR)
     finally:
         spark.stop()
-    log.info("run %s is complete", options.run_id)
+    log.info("the job of run %s is complete", options.run_id)
     sys.exit(EXIT_OK)
 
 

@@ -41,7 +41,7 @@ def test_successful_job_exits_with_0(run: RunJob, caplog: pytest.LogCaptureFixtu
 
     caplog.set_level(logging.INFO)
     assert run(job) == 0
-    assert caplog.messages == ["[1/2] first", "run r1 is complete"]
+    assert caplog.messages == ["[1/2] first", "the job of run r1 is complete"]
 
 
 def test_input_error_is_one_line_and_exits_with_2(

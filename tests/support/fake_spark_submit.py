@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         _write_kpi_tables(expected, output, options)
     else:
         _write_datasets(expected, output, options.run_id)
-    _log(job, f"run {options.run_id} is complete")
+    _log(job, f"the job of run {options.run_id} is complete")
     return EXIT_OK
 
 

@@ -62,7 +62,7 @@ def discover_tables(
 
     Folders such as `run_id=x` become the partitions of one table if most of them have similar
     columns. Otherwise each folder becomes a table of its own. The same happens if the target
-    contains a file in another format, which becomes a table too: so the exclusions of the target
+    contains a file in another format, which becomes a table too, so the exclusions of the target
     have to match everything that is not data.
 
     Args:
@@ -180,7 +180,7 @@ def _get_table_name(text: str) -> str:
 
 
 def _get_keys(folder: Folder) -> tuple[str, ...]:
-    """Return the partition keys: `run_id` for `run_id=x`, otherwise a name with the depth."""
+    """Return the partition keys: `run_id` for a folder `run_id=x`, else `partition_<depth>`."""
     return tuple(
         part.partition("=")[0].lower() if "=" in part else f"partition_{depth}"
         for depth, part in enumerate(folder)

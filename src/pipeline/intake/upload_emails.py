@@ -26,7 +26,8 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
 
     Args:
         key: Key of the object.
-        folder: The folder whose other unknown files this email stands for, within the same hour.
+        folder: The folder below `raw/` that contains the file, or `raw/`. A summary lists other
+            unknown files that are uploaded to it within the same hour.
     """
     key, folder = escape_control_characters(key), escape_control_characters(folder)
     return Email(
@@ -37,7 +38,7 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         " escapes such as \\n.\n\n"
         f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
         f"If more unknown files are uploaded to {folder} within the same hour, one summary lists"
-        " them after the hour.\n",
+        " them after the hour ends.\n",
     )
 
 
@@ -88,7 +89,7 @@ def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> E
         f"{kept_version}\n"
         f"Batch {escape_control_characters(batch.prefix)}:\n{format_file_states(batch)}\n\n"
         "If more versions of this file are rejected within the same hour, a summary reports the"
-        " newest one after the hour.\n",
+        " newest one after the hour ends.\n",
     )
 
 
@@ -103,13 +104,15 @@ def build_held_batch_email(batch: Batch, max_spread: timedelta, start_function: 
     event = json.dumps(build_start_event(batch.prefix))
     prefix = escape_control_characters(batch.prefix)
     hours = max_spread / timedelta(hours=1)
+    period = "1 hour" if hours == 1 else f"{hours:g} hours"
     return Email(
         f"Batch held: {prefix}",
-        f"Batch {prefix} is complete, but its files were uploaded more than {hours:g} hours"
-        " apart, so they may belong to different batches. No run has started.\n\n"
+        f"Batch {prefix} is complete, but its files were uploaded more than {period} apart,"
+        " so they may belong to different batches. No run has started.\n\n"
         f"{format_file_states(batch)}\n\n"
-        "If a file is outdated, upload the right version. The run starts when all four files were"
-        f" uploaded within {hours:g} hours. If the files belong together, start the run:\n\n"
+        "If a file is outdated, upload the right version. The run starts when all four files have"
+        f" been uploaded within {period} of each other. If the files belong together, start the"
+        " run:\n\n"
         f"aws lambda invoke --function-name {shlex.quote(start_function)}"
         f" --cli-binary-format raw-in-base64-out --payload {shlex.quote(event)} response.json\n",
     )

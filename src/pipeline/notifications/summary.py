@@ -66,11 +66,14 @@ def build_summary_email(summary: Summary) -> Email:
 
 def _format_body(period: str, total: int, lines: list[str], omitted: int) -> Iterator[str]:
     yield (
-        f"{_count(total, 'notification')} between {period} had no email of their own: in an hour,"
-        f" at most {EMAILS_PER_HOUR} emails about uploads and batches are sent, and one for each"
-        " file or folder. Emails about runs are not limited.\n"
+        f"{_count(total, 'notification')} between {period} without a separate email: in an hour,"
+        f" at most {EMAILS_PER_HOUR} emails about uploads and batches are sent, and at most one of"
+        " them for each file or folder. Emails about runs are not limited.\n"
     )
-    yield "The newest state of each, at the time when it was reported:\n"
+    yield (
+        "The latest notification about each problem is listed below. The problem may have been"
+        " resolved since then:\n"
+    )
     yield from lines
     if omitted:
         yield f"\nand {omitted:,} more. The log of receive_upload names every upload."

@@ -24,8 +24,8 @@ from pipeline.publication.questions import QUESTIONS, TOTALS
 _MAX_TABLE_ROWS = 20
 _MAX_WARNING_LENGTH = 300
 _TEST_NOTE = (
-    "This is a test of the deployment, and the numbers are not real. Readers do not see this run,\n"
-    "and ./run verify deletes its files."
+    "This run only verifies the deployment, and its numbers are not real. Readers do not see this\n"
+    "run, and ./run verify deletes its files."
 )
 
 

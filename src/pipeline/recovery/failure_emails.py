@@ -201,9 +201,8 @@ def _describe_next_steps(run: RunContext, *, is_data_error: bool) -> str:
     )
     upload = f"upload all four files to {run.shown_batch}. A new run starts automatically."
     if is_data_error:
-        return (
-            f"To correct the data, {upload}\n\nTo process the same files again anyway:\n\n{command}"
-        )
+        again = f"To process the same files again anyway:\n\n{command}"
+        return f"Correct the data, and {upload}\n\n{again}"
     return f"To process the same files again:\n\n{command}\n\nTo process other files, {upload}"
 
 

@@ -79,8 +79,8 @@ def build_incomplete_batches_email(batches: Sequence[Batch]) -> Email:
         f"{len(batches):,} batches incomplete",
         f"{len(batches):,} batches have been incomplete for too long, so no run has started for"
         f" them:\n\n{lines}\n\n"
-        "Upload the missing or corrected files of a batch to its folder. Its run starts"
-        f" automatically when it is complete. {_REPORTED_ONCE}\n",
+        "Upload the missing or corrected files of a batch to its folder. The run of a batch"
+        f" starts automatically when the batch is complete. {_REPORTED_ONCE}\n",
     )
 
 

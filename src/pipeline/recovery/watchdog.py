@@ -1,4 +1,4 @@
-"""Terminate orphaned clusters, complete interrupted runs, and report incomplete batches."""
+"""Terminate orphaned clusters, record the end of runs, and report incomplete batches."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_verification_is_reported_as_a_test(cloud: Cloud, athena: FakeAthena) ->
     publish(is_test=True)
     ((subject, body),) = cloud.emails()
     assert subject == "[Test] Rental KPIs 2026-11: revenue 600.50 from 3 rentals"
-    assert "This is a test of the deployment, and the numbers are not real." in body
+    assert "This run only verifies the deployment, and its numbers are not real." in body
     assert "Readers see this run now." not in body
     assert read_objects(cloud, "published_runs/") == {}
 

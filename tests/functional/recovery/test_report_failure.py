@@ -162,7 +162,7 @@ def test_failure_sends_one_email(cloud: Cloud) -> None:
     ((subject, body),) = cloud.emails()
     assert subject.startswith("Rental KPIs failed: 2026-11 (CheckRun")
     assert f"RunRejectedError: run {RUN_ID}: 1,480 of 20,000 rentals were rejected (7.40%)" in body
-    assert body.index("To correct the data") < body.index("start-execution")
+    assert body.index("Correct the data") < body.index("start-execution")
 
 
 def test_failure_before_cluster_was_created(cloud: Cloud) -> None:

@@ -206,7 +206,7 @@ def test_run_with_too_many_rejected_rows_is_not_published(
     assert f"{rentals['rejected']} of {rentals['read']} rentals were rejected" in get_body(email)
     assert "the limit is 5%" in get_body(email)
     assert "Nothing was published: readers still see run " in get_body(email)
-    assert "To correct the data, upload all four files" in get_body(email)
+    assert "Correct the data, and upload all four files" in get_body(email)
     assert get_cluster_state(stack, get_cluster_id(stack, get_run_id(execution))) == "TERMINATED"
 
 

@@ -117,7 +117,7 @@ def test_verification_checks_every_number_and_leaves_nothing(
     assert wait_until(lambda: not get_runs_in_progress(stack), 20)
     [email] = read_emails(stack.cloud.mailbox_folder)[known_emails:]
     assert email.subject.startswith("[Test] Rental KPIs verification/")
-    assert "This is a test of the deployment" in email.body
+    assert "This run only verifies the deployment" in email.body
 
 
 def test_wrong_number_is_found(
