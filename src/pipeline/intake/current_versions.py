@@ -91,7 +91,7 @@ def get_current_versions(s3: S3Client, bucket: str, prefix: str) -> CurrentVersi
     for dataset in DATASETS:
         version = _find_version(s3, bucket, file_key(prefix, dataset))
         versions[dataset.name] = version.version_id if version else None
-        if version and version.uploaded_at and version.uploaded_at < recent_since:
+        if version and version.uploaded_at and version.uploaded_at <= recent_since:
             old.add(dataset.name)
     return CurrentVersions(prefix, versions, frozenset(old))
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+import math
 from datetime import datetime, timedelta
 
 EXPIRATION = "expiration"
@@ -51,7 +52,8 @@ def summary_page_key(hour: str, page: int) -> str:
 
 def expiration_time(now: datetime, retention: timedelta) -> int:
     """Return the expiration of an item that is written now, in seconds since 1970."""
-    return int((now + retention).timestamp())
+    # Rounded up, so that no item expires before its time.
+    return math.ceil((now + retention).timestamp())
 
 
 # The notification keys must not change: a notification that was sent under the old key would be
