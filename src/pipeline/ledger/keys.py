@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 EXPIRATION = "expiration"
