@@ -41,7 +41,6 @@ _FORMATS_BY_FIRST_TEXT = (
     ("{", "JSON"),
     ("[", "JSON"),
 )
-_MAX_NAMES = 15
 _MAX_NAME_LENGTH = 60
 # A delimiter is one of the most frequent symbols of its header. To try every symbol of a line with
 # thousands of them would take hours.
@@ -118,7 +117,9 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
     positions = tuple(names.index(name) for name in dataset.column_names)
     unexpected = [name for name in names if name not in dataset.column_names]
     return FileCheck(
-        Header(positions, len(names), header_line), (), _unexpected_column_warnings(unexpected)
+        Header(positions, len(names), header_line),
+        (),
+        _unexpected_column_warnings(unexpected, _may_contain_row(dataset, names)),
     )
 
 
@@ -176,9 +177,27 @@ def _header_problems(dataset: Dataset, names: list[str], header: str) -> list[st
         pronoun = "it" if len(missing) == 1 else "them"
         problems.append(f"missing {_columns(missing)}; add {pronoun}")
     duplicates = sorted(name for name, count in Counter(names).items() if name and count > 1)
-    if duplicates:
-        problems.append(f"duplicate {_columns(duplicates)}; give each column a unique name")
+    shown = duplicates
+    if _may_contain_row(dataset, names):
+        shown = [name for name in duplicates if name in dataset.column_names]
+    if shown:
+        problems.append(f"duplicate {_columns(shown)}; give each column a unique name")
+    if len(shown) < len(duplicates):
+        problems.append(
+            "the header repeats unexpected names, which may be values of a row; make sure that it"
+            " ends with a line break"
+        )
     return problems
+
+
+def _may_contain_row(dataset: Dataset, names: Sequence[str]) -> bool:
+    """Return whether the header may contain a row of data, because a line break is missing.
+
+    The values of a row can be personal data, so no message may quote them.
+    """
+    unexpected = sum(name not in dataset.column_names for name in names)
+    # The last column name and the first value of the row can be one name.
+    return unexpected >= len(dataset.columns) - 1
 
 
 def _detect_other_delimiter(dataset: Dataset, header: str) -> str | None:
@@ -197,9 +216,12 @@ def _detect_other_delimiter(dataset: Dataset, header: str) -> str | None:
     return _DELIMITER_NAMES.get(best, f"`{escape_control_characters(best)}`")
 
 
-def _unexpected_column_warnings(names: list[str]) -> tuple[str, ...]:
+def _unexpected_column_warnings(names: list[str], may_contain_row: bool) -> tuple[str, ...]:
     if not names:
         return ()
+    if may_contain_row:
+        hint = "if the header contains a row of data, add the missing line break"
+        return (f"{len(names):,} unexpected columns are ignored; {hint}",)
     return (f"unexpected {_columns(names)} {'is' if len(names) == 1 else 'are'} ignored",)
 
 
@@ -212,10 +234,8 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 def _columns(names: Sequence[str]) -> str:
     """Return `column` or `columns` and the names, truncated so that the message stays readable."""
-    shown = [f"`{_shorten(name)}`" if name else "(unnamed)" for name in names[:_MAX_NAMES]]
-    remaining = len(names) - len(shown)
-    noun = "column" if len(names) == 1 else "columns"
-    return f"{noun} {', '.join(shown)}" + (f" and {remaining:,} more" if remaining else "")
+    shown = [f"`{_shorten(name)}`" if name else "(unnamed)" for name in names]
+    return f"{'column' if len(names) == 1 else 'columns'} {', '.join(shown)}"
 
 
 def _shorten(name: str) -> str:

@@ -184,14 +184,35 @@ def test_messages_contain_no_control_characters(name: str) -> None:
     assert escape_control_characters(name) in message
 
 
+def test_message_about_long_names_is_short() -> None:
+    names = ",".join(f"column {number} {'x' * 10_000}" for number in range(3))
+    extra = VALID.replace(b"\n", f",{names}\n".encode(), 1)
+    [warning] = check_head(LOCATIONS, extra, is_complete=True).warnings
+    assert warning.count("`column") == 3
+    assert len(warning) < 500
+    twice = VALID.replace(b"\n", f",{names},{names}\n".encode(), 1)
+    message = check_head(LOCATIONS, twice, is_complete=True).message(LOCATIONS.file)
+    assert message.count("`column") == 3
+    assert len(message) < 500
+
+
 def test_message_about_a_wide_header_is_short() -> None:
-    names = ",".join(f"column {n} {'x' * 100}" for n in range(3000))
-    unexpected = check_head(
-        LOCATIONS, VALID.replace(b"\n", f",{names}\n".encode(), 1), is_complete=True
-    )
-    assert len(unexpected.warnings[0]) < 2000
-    assert unexpected.warnings[0].endswith(" and 2,985 more are ignored")
-    duplicates = check_head(
-        LOCATIONS, VALID.replace(b"\n", f",{names},{names}\n".encode(), 1), is_complete=True
-    )
-    assert len(duplicates.message(LOCATIONS.file)) < 2000
+    names = ",".join(f"column {number}" for number in range(3000))
+    extra = VALID.replace(b"\n", f",{names}\n".encode(), 1)
+    [warning] = check_head(LOCATIONS, extra, is_complete=True).warnings
+    assert warning.startswith("3,000 unexpected columns are ignored; ")
+    twice = VALID.replace(b"\n", f",{names},{names}\n".encode(), 1)
+    assert len(check_head(LOCATIONS, twice, is_complete=True).message(LOCATIONS.file)) < 500
+
+
+@pytest.mark.parametrize("separator", [" ", ",", "\t,"])
+@pytest.mark.parametrize("rows", [f"{ROW}\n{ROW}", f"{ROW},{ROW}\n{ROW}", ROW, f"{ROW},{ROW}"])
+def test_no_message_quotes_a_row_that_follows_the_header_in_its_line(
+    separator: str, rows: str
+) -> None:
+    """The values of a row can be personal data."""
+    head = f"{NAMES}{separator}{rows}\n".encode()
+    check = check_head(LOCATIONS, head, is_complete=True)
+    assert check.problems or check.warnings
+    text = " ".join([*check.problems, *check.warnings]).lower()
+    assert [value for value in ROW.lower().split(",") if value in text and len(value) > 2] == []
