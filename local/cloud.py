@@ -102,13 +102,16 @@ class Cloud:
         )
 
 
-def start(folder: Path, *, stop_with_parent: bool = True) -> Cloud:
+def start(
+    folder: Path, *, stop_with_parent: bool = True, server_module: str = "local.server"
+) -> Cloud:
     """Start a local cloud that keeps its state in `folder`, and wait until it responds.
 
     Args:
         folder: The folder for all files of the cloud. Created if it does not exist.
         stop_with_parent: Whether the cloud stops when this process ends, however it ends.
             Otherwise it runs until `stop` is called.
+        server_module: The module that serves. Tests have one that injects faults.
 
     Returns:
         The running cloud.
@@ -122,7 +125,7 @@ def start(folder: Path, *, stop_with_parent: bool = True) -> Cloud:
     # The folder contains uploaded rows, which may be personal data, and the server's private key.
     folder.chmod(0o700)
     with _start_lock(folder):
-        return _start(folder, stop_with_parent=stop_with_parent)
+        return _start(folder, server_module, stop_with_parent=stop_with_parent)
 
 
 @contextmanager
@@ -142,9 +145,9 @@ def _start_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(folder: Path, *, stop_with_parent: bool) -> Cloud:
+def _start(folder: Path, server_module: str, *, stop_with_parent: bool) -> Cloud:
     (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
-    command = [sys.executable, "-P", "-m", "local.server", str(folder)]
+    command = [sys.executable, "-P", "-m", server_module, str(folder)]
     with (folder / _LOG_FILE).open("w") as log:
         process = subprocess.Popen(
             [*command, "--stop-with-parent"] if stop_with_parent else command,

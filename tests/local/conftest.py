@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local import deployment
-from local.cloud import PROJECT_ROOT, Cloud, start, stop
+from local.cloud import Cloud, start, stop
 from local.mailbox import confirm_subscriptions
 from sample_data import write_sample
 from tests.local.support.emr_sandbox import EmrSandbox, create_emr_sandbox
+from tests.local.support.programs import create_programs
 from tests.local.support.stack import Stack
 
 _SHARED_FIXTURES = {"cloud", "published_stack", "stack"}
-# Runs the pipeline's jobs without Spark, and every other program with the real spark-submit.
-_FAKE_SPARK_SUBMIT = """\
-#!/bin/sh
-case " $* " in
-    *"/transformation_job.py "* | *"/kpis.py "*)
-        PYTHONPATH={paths} exec {python} -P -m tests.support.fake_spark_submit "$@"
-        ;;
-esac
-exec {spark} "$@"
-"""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the markers
@@ -42,17 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a `spark-submit` that runs a job of the pipeline in about a second."""
-    folder = tmp_path_factory.mktemp("programs")
-    script = folder / "spark-submit"
-    values = {
-        "paths": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'src'}",
-        "python": sys.executable,
-        "spark": str(Path(sys.executable).parent / "spark-submit"),
-    }
-    quoted = {name: shlex.quote(value) for name, value in values.items()}
-    script.write_text(_FAKE_SPARK_SUBMIT.format(**quoted))
-    script.chmod(0o755)
-    return folder
+    return create_programs(tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture(scope="session")
