@@ -40,6 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     request = CheckRunEvent.from_event(event)
     logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(CheckRunSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     reports = read_job_reports(aws.s3, settings.bucket, request.run_id)
     figures = check_run(request.run_id, reports, Decimal(str(settings.max_rejected_percent)))
     logger.info(

@@ -59,15 +59,16 @@ def handler(event: CloudFormationCustomResourceEvent, context: LambdaContext) ->
 def _apply(event: CloudFormationCustomResourceEvent) -> ResourceResponse:
     is_delete = event.request_type == "Delete"
     try:
-        bucket = load_settings(InstallScriptsSettings).bucket
+        settings = load_settings(InstallScriptsSettings)
     except SettingsError:
         if is_delete and event.physical_resource_id != PHYSICAL_ID:
             # The creation failed, most likely for the same reason. Let the rollback continue.
             return ResourceResponse(event.physical_resource_id)
         raise
+    metrics.set_default_dimensions(stack=settings.stack)
     owner = ReleaseOwner(event.stack_id, event.logical_resource_id)
     if is_delete:
-        remove_releases(aws.s3, bucket, owner)
+        remove_releases(aws.s3, settings.bucket, owner)
         return ResourceResponse(event.physical_resource_id)
-    release = install_release(aws.s3, bucket, owner)
+    release = install_release(aws.s3, settings.bucket, owner)
     return ResourceResponse(PHYSICAL_ID, {"Prefix": scripts_prefix(release), "Release": release})

@@ -24,6 +24,8 @@ def create_observers(function: str) -> tuple[Logger, Metrics]:
 
     Args:
         function: Name of the function, such as `check_run`: the service of each line and metric.
+            The handler adds the dimension `stack` to the metrics when it has loaded its settings,
+            because stacks of one account and region share the namespace.
     """
     logger = Logger(service=function, json_serializer=_serialize_log_line)
     return logger, Metrics(namespace=NAMESPACE, service=function)

@@ -38,6 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  #
     request = PinInputsEvent.from_event(event)
     logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(PinInputsSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     size = InputPinner(aws.s3, settings.bucket, request.run_id).pin(request.files)
     logger.info("Pinned %d bytes", size)
     metrics.add_metric(name="BytesPinned", unit=MetricUnit.Bytes, value=size)

@@ -46,6 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = request.run
     logger.append_keys(run_id=run.run_id, batch=run.batch)
     settings = load_settings(PublishResultsSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
     publisher = Publisher(
         aws.s3,

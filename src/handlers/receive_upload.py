@@ -51,6 +51,7 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
     location = parse_upload_key(key)
     logger.append_keys(key=key, batch=location.batch_prefix if location else None)
     settings = load_settings(ReceiveUploadSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     upload = Upload(
         bucket=settings.bucket,
         key=key,

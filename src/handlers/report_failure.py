@@ -46,6 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     request = ReportFailureEvent.from_event(event)
     logger.append_keys(run_id=request.run_id, batch=request.batch)
     settings = load_settings(ReportFailureSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     details = _collect_details(request.cluster_id, settings.bucket, context)
     email = build_failed_run_email(
         RunContext(

@@ -35,7 +35,14 @@ def _setting(check: Check) -> Any:
 
 
 @dataclass(frozen=True)
-class EmailSettings:
+class FunctionSettings:
+    """Settings of every function."""
+
+    stack: str = _setting(_check_text)
+
+
+@dataclass(frozen=True)
+class EmailSettings(FunctionSettings):
     """Settings of every function that sends emails."""
 
     ledger_table: str = _setting(_check_text)
@@ -66,14 +73,14 @@ class ReceiveUploadSettings(IntakeSettings):
 
 
 @dataclass(frozen=True)
-class PinInputsSettings:
+class PinInputsSettings(FunctionSettings):
     """Settings of `pin_inputs`."""
 
     bucket: str = _setting(_check_text)
 
 
 @dataclass(frozen=True)
-class CheckRunSettings:
+class CheckRunSettings(FunctionSettings):
     """Settings of `check_run`."""
 
     bucket: str = _setting(_check_text)
@@ -101,12 +108,11 @@ class ReportFailureSettings(EmailSettings):
 class WatchdogSettings(IntakeSettings):
     """Settings of `watchdog`."""
 
-    stack: str = _setting(_check_text)
     incomplete_batch_hours: float = _setting(_check_positive)
 
 
 @dataclass(frozen=True)
-class InstallScriptsSettings:
+class InstallScriptsSettings(FunctionSettings):
     """Settings of `install_scripts`."""
 
     bucket: str = _setting(_check_text)

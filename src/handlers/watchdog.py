@@ -64,6 +64,7 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
         InvalidEventError: The request does not name a batch.
     """
     settings = load_settings(WatchdogSettings)
+    metrics.set_default_dimensions(stack=settings.stack)
     if event.detail_type == START_BATCH:
         return _start_batch(event, _create_watchdog(settings, context))
     ended = _ended_execution(event, settings.state_machine_arn)

@@ -8,14 +8,18 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyPersistenceLayerError,
+)
 from botocore.client import BaseClient
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from contract.text import has_control_characters
 from handlers.observability import create_observers
 from pipeline.aws.clients import is_temporary
-from pipeline.errors import RetryableError, SettingsError
-from tests.functional.conftest import Context
+from pipeline.errors import PipelineError, RetryableError, SettingsError
+from tests.functional.conftest import STACK, Context
 from tests.support.aws_calls import create_error
 from tests.support.events import load_event
 
@@ -58,6 +62,48 @@ def test_log_line_escapes_control_characters(capsys: pytest.CaptureFixture[str])
     assert "Zoë" in line
     content = json.loads(line)
     assert (content["message"], content["object_key"]) == (f"Ignored {text}", text)
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    ("function", "event"),
+    [
+        ("receive_upload", "upload_users"),
+        ("pin_inputs", "pin_inputs"),
+        ("check_run", "check_run"),
+        ("publish_results", "publish_results"),
+        ("report_failure", "report_failure"),
+        ("watchdog", "schedule"),
+        ("install_scripts", "install_scripts_create"),
+    ],
+)
+def test_metrics_name_the_stack(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    function: str,
+    event: str,
+) -> None:
+    """Stacks in one account and region have the same metrics, apart from this dimension."""
+    module = import_module(f"handlers.{function}")
+    module.metrics.clear_default_dimensions()
+    module.metrics.clear_metrics()
+
+    def call(*_: Any, **__: Any) -> None:
+        raise create_error("Any", "AccessDenied", 403)
+
+    # The function fails at its first call, and emits the metrics that it has.
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    monkeypatch.setattr("urllib.request.urlopen", call)
+    with pytest.raises((ClientError, PipelineError, IdempotencyPersistenceLayerError)):
+        module.handler(load_event(event), Context())
+    capsys.readouterr()
+    module.metrics.add_metric("Test", MetricUnit.Count, 1)
+    module.metrics.flush_metrics()
+    (line,) = capsys.readouterr().out.splitlines()
+    metrics = json.loads(line)
+    assert (metrics["stack"], metrics["service"]) == (STACK, function)
+    (definition,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert sorted(definition["Dimensions"][0]) == ["service", "stack"]
 
 
 TEMPORARY_ERRORS = [

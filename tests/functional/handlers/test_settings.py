@@ -28,7 +28,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_fields_are_the_variables() -> None:
-    assert load_settings(CheckRunSettings) == CheckRunSettings("bucket", 5.0)
+    assert load_settings(CheckRunSettings) == CheckRunSettings("stack", "bucket", 5.0)
 
 
 @pytest.mark.parametrize("percent", ["0", "100", "7.5"])

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pytest
 
@@ -24,8 +24,19 @@ EVENT_ALARMS = sorted(ALARMS.keys() - {WATCHDOG_ALARM})
 DASHBOARD: dict[str, Any] = json.loads(resource("Dashboard")["DashboardBody"]["Fn::Sub"])
 WIDGETS = {widget["properties"]["title"]: widget for widget in DASHBOARD["widgets"]}
 
-Metric = tuple[str, str, str, str]
-"""The namespace, name, dimension, and dimension value of a metric."""
+
+class Metric(NamedTuple):
+    """A metric of CloudWatch."""
+
+    namespace: str
+    name: str
+    dimensions: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """What emits the metric: a handler, or the logical ID of a resource."""
+        return list(self.dimensions.values())[-1]
+
 
 # The dimension and the names of AWS metrics ("Metrics" in the guides of the services).
 AWS_METRICS = {
@@ -47,11 +58,16 @@ AWS_METRICS = {
 
 def _exists(metric: Metric) -> bool:
     """Return whether one of our handlers or AWS emits the metric."""
-    namespace, name, dimension, value = metric
-    if namespace == NAMESPACE:
-        return dimension == "service" and name in _metric_names_of(value)
-    expected_dimension, names = AWS_METRICS[namespace]
-    return dimension == expected_dimension and name in names
+    if metric.namespace == NAMESPACE:
+        # CloudWatch matches the dimensions exactly. Without the stack, the stacks of an account
+        # and region would share their metrics and alarms.
+        return (
+            list(metric.dimensions) == ["stack", "service"]
+            and metric.dimensions["stack"] in {"AWS::StackName", "${AWS::StackName}"}
+            and metric.name in _metric_names_of(metric.source)
+        )
+    dimension, names = AWS_METRICS[metric.namespace]
+    return list(metric.dimensions) == [dimension] and metric.name in names
 
 
 def _metric_names_of(function: str) -> set[str]:
@@ -73,10 +89,14 @@ def _metric_names_of(function: str) -> set[str]:
 
 def _metric_of(alarm: str) -> Metric:
     properties = ALARMS[alarm]
-    [dimension] = properties["Dimensions"]
-    value = dimension["Value"]
-    name = value if isinstance(value, str) else value.get("Ref") or value["Fn::GetAtt"][0]
-    return properties["Namespace"], properties["MetricName"], dimension["Name"], name
+    dimensions = {
+        dimension["Name"]: _name_of(dimension["Value"]) for dimension in properties["Dimensions"]
+    }
+    return Metric(properties["Namespace"], properties["MetricName"], dimensions)
+
+
+def _name_of(value: Any) -> str:
+    return value if isinstance(value, str) else value.get("Ref") or value["Fn::GetAtt"][0]
 
 
 def _metrics_of(widget: dict[str, Any]) -> Iterator[Metric]:
@@ -86,8 +106,8 @@ def _metrics_of(widget: dict[str, Any]) -> Iterator[Metric]:
         previous = [
             old if new == "." else new for new, old in zip(metric, previous or metric, strict=True)
         ]
-        namespace, name, dimension, value = previous
-        yield namespace, name, dimension, value
+        namespace, name, *dimensions = previous
+        yield Metric(namespace, name, dict(zip(dimensions[::2], dimensions[1::2], strict=True)))
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -105,14 +125,14 @@ def test_metrics_of_widget_exist(title: str) -> None:
 
 def test_dashboard_shows_this_stack_and_region() -> None:
     metrics = [metric for widget in WIDGETS.values() for metric in _metrics_of(widget)]
-    state_machines = {value for namespace, _, _, value in metrics if namespace == "AWS/States"}
+    state_machines = {metric.source for metric in metrics if metric.namespace == "AWS/States"}
     assert state_machines == {"${Pipeline}"}
     regions = {widget["properties"].get("region", "${AWS::Region}") for widget in WIDGETS.values()}
     assert regions == {"${AWS::Region}"}
 
 
 def test_alarms_cover_functions_queues_runs_and_subscribers() -> None:
-    covered = {(name, value) for _, name, _, value in map(_metric_of, ALARMS)}
+    covered = {(metric.name, metric.source) for metric in map(_metric_of, ALARMS)}
     assert covered == (
         {("Errors", function) for function in FUNCTIONS}
         | {("ApproximateNumberOfMessagesVisible", queue) for queue in QUEUES}

@@ -64,7 +64,12 @@ def test_substitution_has_the_value_that_its_name_suggests(name: str) -> None:
 def test_environment_variables_are_the_settings_of_the_function(function: str) -> None:
     fields = dataclasses.fields(getattr(settings, f"{function.removesuffix('Function')}Settings"))
     variables = resource(function)["Environment"]["Variables"]
-    assert set(variables) == {field.name.upper() for field in fields}
+    assert {*variables, "STACK"} == {field.name.upper() for field in fields}
+
+
+def test_every_function_knows_its_stack() -> None:
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables == {"POWERTOOLS_LOG_LEVEL": "INFO", "STACK": {"Ref": "AWS::StackName"}}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
