@@ -237,7 +237,7 @@ _SERVICE_ROLE_PERMISSIONS: dict[str, dict[str, tuple[str, set[Permission]]]] = {
             "writing to the encrypted log group of the crawler",
             _permissions(
                 "logs:CreateLogGroup logs:AssociateKmsKey logs:CreateLogStream logs:PutLogEvents",
-                "log-group:/aws-glue/crawlers-role/*-${AWS::StackName}-crawler-logs*",
+                "log-group:/aws-glue/crawlers-*-${AWS::StackName}-crawler-logs*",
             ),
         ),
     },
