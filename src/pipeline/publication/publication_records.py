@@ -69,6 +69,10 @@ class PublicationRecords:
         newest = max(records, key=lambda record: record.published_at, default=None)
         return newest.run_id if newest else None
 
+    def has_record_of(self, run_id: str) -> bool:
+        """Return whether a run was ever published, even if readers see another run now."""
+        return any(_names_run(entry["Key"], run_id) for entry in self._list_objects())
+
     def get_next_time(self, not_before: str) -> str:
         """Return a time that is later than that of each record, whatever clock wrote it.
 
@@ -158,6 +162,13 @@ def _get_time_after_key(key: str) -> str | None:
         return get_later_time(f"{match[1]}:{match[2]}:{match[3]}")
     except (ValueError, OverflowError):
         return None
+
+
+def _names_run(key: str, run_id: str) -> bool:
+    """Return whether the pipeline writes the record of a run under a key."""
+    name = key.removeprefix(PUBLISHED_RUNS_PREFIX)
+    match = _KEY_TIME.match(name)
+    return match is not None and name[match.end() :] == f"-{run_id}.json"
 
 
 def get_later_time(text: str) -> str:

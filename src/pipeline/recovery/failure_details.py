@@ -74,11 +74,17 @@ class FailureDetails:
             The sentence. Empty if the published run is unknown.
         """
         with self.record_gap("The published run"):
-            published = PublicationRecords(s3, bucket).read_published_run_id()
+            records = PublicationRecords(s3, bucket)
+            published = records.read_published_run_id()
             if published == run_id:
                 return "The run failed after it was published. Readers see its tables."
             if published is None:
                 return "Nothing was published, and no earlier run was published either."
+            if records.has_record_of(run_id):
+                return (
+                    "The run failed after it was published. Readers now see run"
+                    f" {truncate(published)}."
+                )
             return f"Nothing was published: readers still see run {truncate(published)}."
         return ""
 

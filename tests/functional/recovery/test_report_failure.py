@@ -206,6 +206,17 @@ def test_email_states_published_run(cloud: Cloud, published: str | None, text: s
     assert text in cloud.emails()[0][1]
 
 
+def test_email_states_that_another_run_was_published_after_the_failed_one(cloud: Cloud) -> None:
+    for day, run_id in ((1, RUN_ID), (2, "2026-12-0")):
+        published_at = f"2026-10-0{day}T08:00:00.000000Z"
+        record = {"run_id": run_id, "published_at": published_at}
+        cloud.put(publication_key(published_at, run_id), json.dumps(record).encode())
+    _report(_create_event("report_failure", cluster_id=None))
+    ((_, body),) = cloud.emails()
+    assert "The run failed after it was published. Readers now see run 2026-12-0." in body
+    assert "Nothing was published" not in body
+
+
 def test_email_is_sent_despite_invalid_publication_record(cloud: Cloud) -> None:
     key = publication_key("2026-10-01T08:00:00.000000Z", "back-to-x")
     for content in (b"[", b"[]", b"{}", b"\xff"):
