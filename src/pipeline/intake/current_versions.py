@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from contract.datasets import DATASETS, Dataset
 from pipeline.aws.clients import error_code
 from pipeline.clock import parse_utc, utc_now
+from pipeline.intake.uploads import DELETED_CODES
 from pipeline.ledger.batch import FileVersion
 from pipeline.ledger.batch_item import Batch
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 # S3 returns 404 if there is no object, or if its current version is a delete marker, because the
 # functions may list the bucket (Amazon S3 API Reference, "HeadObject").
 _NOT_FOUND = "404"
-# The object is encrypted with a key that only the uploader has (SSE-C), so its version is unknown.
 _BAD_REQUEST = "400"
+# The object is encrypted with a key that only the uploader has (SSE-C), so its version is unknown.
+_NEEDS_ENCRYPTION_KEY = "InvalidRequest"
 _UNKNOWN_VERSION = "unknown"
 
 MAX_UNRECORDED_AGE = timedelta(days=90)
@@ -121,6 +123,30 @@ def _find_version(
         if error_code(error) == _NOT_FOUND:
             return None
         if error_code(error) == _BAD_REQUEST:
-            return _Version(_UNKNOWN_VERSION, None)
+            return _find_version_by_reading(s3, bucket, key, version)
         raise
+    return _Version(response["VersionId"], response["LastModified"])
+
+
+def _find_version_by_reading(
+    s3: S3Client, bucket: str, key: str, version: Mapping[str, Any]
+) -> _Version | None:
+    """Learn from GetObject why HeadObject was refused with the status 400.
+
+    The response to HeadObject has no body. Its status 400 can also mean that the credentials have
+    expired, or that the KMS key is disabled (Amazon S3 API Reference, "HeadObject" and "Error
+    responses"). GetObject names the cause.
+
+    Raises:
+        ClientError: The object is not encrypted with a key of the uploader.
+    """
+    try:
+        response = s3.get_object(Bucket=bucket, Key=key, **version)
+    except ClientError as error:
+        if error_code(error) == _NEEDS_ENCRYPTION_KEY:
+            return _Version(_UNKNOWN_VERSION, None)
+        if error_code(error) in DELETED_CODES:
+            return None
+        raise
+    response["Body"].close()
     return _Version(response["VersionId"], response["LastModified"])

@@ -19,8 +19,9 @@ from pipeline.ledger.batch import BatchFile
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# MethodNotAllowed means that the version is a delete marker.
-_DELETED_CODES = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
+DELETED_CODES = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
+"""The codes of an object that does not exist. MethodNotAllowed: the version is a delete marker."""
+
 # The object is archived, or encrypted with a key that the uploader must provide (SSE-C).
 _UNREADABLE_CODES = {"InvalidObjectState", "InvalidRequest"}
 # In the message of AccessDenied: the object is encrypted with a KMS key other than the bucket's.
@@ -84,7 +85,7 @@ def read_head(s3: S3Client, upload: Upload) -> FileHead | None:
     try:
         return _read_range(s3, request)
     except ClientError as error:
-        if error_code(error) in _DELETED_CODES:
+        if error_code(error) in DELETED_CODES:
             return None
         if _is_unreadable(error):
             raise UnreadableUploadError(f"{upload.key} cannot be read: {error}") from error

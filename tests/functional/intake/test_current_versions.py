@@ -9,12 +9,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from handlers.watchdog import handler as watchdog
 from pipeline.errors import InvalidEventError
+from pipeline.intake.current_versions import get_current_versions
 from pipeline.ledger.keys import NOTIFICATION_PREFIX
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import watch_calls
+from tests.support.aws_calls import create_error, fail_calls, watch_calls
 from tests.support.pipeline_clock import PipelineClock
 from tests.support.uploads import (
     BATCH,
@@ -331,15 +334,49 @@ def test_start_request_must_name_a_batch(prefix: str | None) -> None:
         watchdog(request, Context())
 
 
-def test_unreadable_current_version_is_never_skipped(cloud: Cloud, uploader: Uploader) -> None:
+def _refuse_to_read(monkeypatch: pytest.MonkeyPatch, key: str, code: str) -> None:
+    """Refuse to read an object as S3 does: the response to HeadObject has no body."""
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]
+    codes = {"HeadObject": "400", "GetObject": code}
+
+    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation in codes and arguments["Key"] == key:
+            raise create_error(operation, codes[operation])
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+
+def test_unreadable_current_version_is_never_skipped(
+    cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S3 does not even tell the version of an object that is encrypted with a customer's key."""
-    events = uploader.upload_batch()
-    boto3.client("s3").put_object(
-        Bucket=cloud.bucket,
-        Key=f"{BATCH}{USERS}",
-        Body=b"x",
-        SSECustomerAlgorithm="AES256",
-        SSECustomerKey="k" * 32,
-    )
-    receive(*events)
+    receive(*uploader.upload_batch(files=[USERS, VEHICLES, LOCATIONS]))
+    rentals = uploader.upload(RENTALS)
+    _refuse_to_read(monkeypatch, f"{BATCH}{USERS}", "InvalidRequest")
+    receive(rentals)
     assert cloud.executions() == {}
+    run_watchdog()
+    assert cloud.executions() == {}
+    ((subject, _),) = cloud.emails()
+    assert subject == "File cannot be read: raw/x/users.csv"
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "KMS.DisabledException", "InvalidArgument"])
+def test_cause_of_other_bad_request_is_raised(
+    cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """HeadObject has the same status for these errors, which are not about the uploader's key."""
+    _refuse_to_read(monkeypatch, uploader.upload(USERS)["detail"]["object"]["key"], code)
+    with pytest.raises(ClientError, match=code):
+        get_current_versions(boto3.client("s3"), cloud.bucket, BATCH)
+
+
+def test_file_that_becomes_readable_has_a_version(
+    cloud: Cloud, uploader: Uploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object was replaced between the two requests."""
+    event = uploader.upload(USERS)
+    fail_calls(monkeypatch, "HeadObject", code="400")
+    current = get_current_versions(boto3.client("s3"), cloud.bucket, BATCH)
+    assert current.versions["users"] == get_version(event)
