@@ -44,6 +44,9 @@ def verify(
 
     Readers do not see the run, and everything that it wrote is removed. Without --stack, --profile,
     and --region, verify the stack of a running local cloud.
+
+    Not verified: that an upload to raw/ starts a run. The command starts the execution itself,
+    without the EventBridge rule for uploads and without receive_upload.
     """
     from cli.aws.account import open_account
     from cli.aws.stack import get_stack

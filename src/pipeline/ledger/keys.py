@@ -26,6 +26,7 @@ POINTER = "pointer"
 RUN_SLOTS = "run_slots"
 EMAIL_BUDGET_PREFIX = "email_budget/"
 SUBSCRIPTION = "subscription"
+INCOMPLETE_REPORT = "incomplete_report"
 NOTIFICATION_PREFIX = "notification"
 """The idempotency utility of Powertools appends `#` and a digest of the notification key."""
 

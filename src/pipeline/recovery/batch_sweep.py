@@ -9,8 +9,7 @@ from random import SystemRandom
 from pipeline.clock import parse_utc, utc_now
 from pipeline.intake.batch_intake import BatchIntake
 from pipeline.ledger.batch_item import Batch
-from pipeline.notifications.emails import EmailSender
-from pipeline.recovery.incomplete_batches import is_overdue, report_incomplete_batches
+from pipeline.recovery.incomplete_batches import IncompleteBatchReporter, is_overdue
 from pipeline.recovery.sweep_result import SweepResult
 
 # EventBridge drops an event that it could not deliver within 24 hours. Every upload is looked at in
@@ -27,14 +26,14 @@ class BatchSweep:
     def __init__(
         self,
         intake: BatchIntake,
-        email_sender: EmailSender,
+        reporter: IncompleteBatchReporter,
         incomplete_batch_hours: float,
         ledger_retention: timedelta,
         result: SweepResult,
         get_remaining_ms: Callable[[], int] | None = None,
     ) -> None:
         self._intake = intake
-        self._email_sender = email_sender
+        self._reporter = reporter
         self._incomplete_batch_hours = incomplete_batch_hours
         self._ledger_retention = ledger_retention
         self._result = result
@@ -55,9 +54,7 @@ class BatchSweep:
                     break
                 self._check(prefix)
         with self._result.record_problem("incomplete batches"):
-            self._result.incomplete_batches += report_incomplete_batches(
-                self._overdue_batches, self._intake.batches, self._email_sender
-            )
+            self._result.incomplete_batches += self._reporter.report_batches(self._overdue_batches)
 
     def _has_time(self) -> bool:
         return self._get_remaining_ms is None or self._get_remaining_ms() > _RESERVED_MS

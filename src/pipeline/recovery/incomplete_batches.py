@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from contract.datasets import DATASETS
@@ -11,6 +12,7 @@ from pipeline.clock import parse_utc
 from pipeline.intake.upload_emails import format_file_states
 from pipeline.ledger.batch_item import Batch
 from pipeline.ledger.batch_ledger import BatchLedger
+from pipeline.ledger.incomplete_report import IncompleteReport
 from pipeline.ledger.keys import incomplete_batches_notification
 from pipeline.notifications.email_budget import SummaryEntry
 from pipeline.notifications.emails import Email, EmailSender
@@ -27,42 +29,71 @@ def is_overdue(batch: Batch, hours: float, now: str) -> bool:
         hours: Number of hours after which an incomplete batch is overdue.
         now: The current time, ISO 8601.
     """
-    if batch.waiting_since in (None, batch.reported_since) or batch.is_complete:
+    if batch.waiting_since is None or not _is_unreported(batch):
         return False
     return parse_utc(now) - parse_utc(batch.waiting_since) > timedelta(hours=hours)
 
 
-def report_incomplete_batches(
-    batches: Sequence[Batch], ledger: BatchLedger, email_sender: EmailSender
-) -> list[str]:
-    """Report incomplete batches in one email, and record that they were reported.
+@dataclass(frozen=True)
+class IncompleteBatchReporter:
+    """Reports incomplete batches, each of them once.
 
-    If the email would become too long, the last batches are left for the next sweep.
-
-    Args:
-        batches: The overdue batches.
+    Attributes:
         ledger: The ledger of batches.
+        report: The report that is being sent.
         email_sender: Sends the email.
-
-    Returns:
-        The prefixes of the reported batches.
     """
-    lines = [_format_line(batch) for batch in batches]
-    reported = batches[: count_fitting(lines)]
-    if not reported:
-        return []
-    notification = incomplete_batches_notification(
-        (batch.prefix, batch.waiting_since) for batch in reported
-    )
-    email_sender.send_within_budget(
-        notification,
-        build_incomplete_batches_email(reported),
-        [_create_summary_entry(batch) for batch in reported],
-        cause=notification,
-    )
-    for batch in reported:
-        ledger.record_reported(batch)
-    return [batch.prefix for batch in reported]
+
+    ledger: BatchLedger
+    report: IncompleteReport
+    email_sender: EmailSender
+
+    def report_batches(self, batches: Sequence[Batch]) -> list[str]:
+        """Report incomplete batches in one email, and record that they were reported.
+
+        A report that was interrupted is completed before. If the email would become too long, the
+        last batches are left for the next sweep.
+
+        Args:
+            batches: The overdue batches.
+
+        Returns:
+            The prefixes of the reported batches.
+        """
+        reported = []
+        if interrupted := self.report.get_batches():
+            reported = self._complete(interrupted)
+        fitting = batches[: count_fitting([_format_line(batch) for batch in batches])]
+        new = {batch.prefix: batch.waiting_since or "" for batch in fitting}
+        # If another sweep is reporting, the next sweep reports what remains.
+        if new and self.report.begin(new):
+            reported += self._complete(new)
+        return reported
+
+    def _complete(self, waiting_since: Mapping[str, str]) -> list[str]:
+        batches = [
+            batch
+            for batch in map(self.ledger.get_batch, sorted(waiting_since))
+            if _is_unreported(batch) and batch.waiting_since == waiting_since[batch.prefix]
+        ]
+        if batches:
+            # The key contains all batches of the report, also those that are recorded already.
+            # DynamoDB does not keep the order of a map.
+            notification = incomplete_batches_notification(sorted(waiting_since.items()))
+            self.email_sender.send_within_budget(
+                notification,
+                build_incomplete_batches_email(batches),
+                [_create_summary_entry(batch) for batch in batches],
+                cause=notification,
+            )
+        for batch in batches:
+            self.ledger.record_reported(batch)
+        self.report.end(waiting_since)
+        return [batch.prefix for batch in batches]
+
+
+def _is_unreported(batch: Batch) -> bool:
+    return batch.waiting_since not in (None, batch.reported_since) and not batch.is_complete
 
 
 def build_incomplete_batches_email(batches: Sequence[Batch]) -> Email:

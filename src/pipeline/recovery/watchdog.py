@@ -12,6 +12,7 @@ from pipeline.aws.executions import Execution, build_execution_arn, find_executi
 from pipeline.clock import parse_utc, utc_now
 from pipeline.intake.batch_intake import BatchIntake
 from pipeline.intake.claiming import ClaimOutcome
+from pipeline.ledger.incomplete_report import IncompleteReport
 from pipeline.ledger.keys import run_failed_notification
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.table import LedgerTable
@@ -23,6 +24,7 @@ from pipeline.recovery.batch_sweep import BatchSweep
 from pipeline.recovery.failure_details import FailureDetails
 from pipeline.recovery.failure_emails import RunContext, build_ended_run_email
 from pipeline.recovery.failures import get_failure, get_published_status
+from pipeline.recovery.incomplete_batches import IncompleteBatchReporter
 from pipeline.recovery.sweep_result import SweepResult
 
 _NOT_FOUND = "NOT_FOUND"
@@ -88,7 +90,9 @@ class Watchdog:
         self._result = SweepResult()
         self._batch_sweep = BatchSweep(
             intake,
-            email_sender,
+            IncompleteBatchReporter(
+                intake.batches, IncompleteReport(pipeline.ledger), email_sender
+            ),
             pipeline.incomplete_batch_hours,
             pipeline.ledger_retention,
             self._result,

@@ -18,7 +18,7 @@ from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
 from pipeline.recovery.sweep_result import SweepError
 from tests.functional.conftest import REGION, Cloud, Context
-from tests.support.aws_calls import fail_calls, watch_calls
+from tests.support.aws_calls import Crash, fail_calls, watch_calls
 from tests.support.broken_files import VALID_FILES
 from tests.support.ended_runs import (
     ACCOUNT,
@@ -225,6 +225,39 @@ def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:
     ledger.record_valid(BATCH, next_file, later)
     assert run_watchdog()["incomplete_batches"] == [BATCH]
     assert len(cloud.emails()) == 1
+
+
+def test_interrupted_report_is_completed_without_another_email(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sweep crashes when it has recorded only one of the batches as reported."""
+    prefixes = [f"raw/{name}/" for name in "abc"]
+    for prefix in prefixes:
+        cloud.batches.record_valid(prefix, _put_file(cloud, "users", prefix), LONG_AGO)
+
+    def crash(operation: str, arguments: dict[str, Any], _: Any) -> None:
+        if "SET reported_since" in arguments.get("UpdateExpression", ""):
+            raise Crash(operation)
+
+    with monkeypatch.context() as patch:
+        watch_calls(patch, crash)
+        with pytest.raises(Crash):
+            run_watchdog()
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    item: Any = table.get_item(Key={"id": "incomplete_report"})["Item"]
+    assert sorted(item["batches"]) == prefixes
+    # DynamoDB does not keep the order of a map.
+    table.put_item(Item={**item, "batches": dict(reversed(item["batches"].items()))})
+    # In the meantime, another batch becomes overdue.
+    cloud.batches.record_valid(BATCH, _put_file(cloud, "users"), LONG_AGO)
+    assert sorted(run_watchdog()["incomplete_batches"]) == sorted([*prefixes[1:], BATCH])
+    emails = cloud.emails()
+    assert [subject.partition(" is missing")[0] for subject, _ in emails] == [
+        "3 batches incomplete",
+        f"Batch incomplete: {BATCH}",
+    ]
+    assert run_watchdog()["incomplete_batches"] == []
+    assert cloud.emails() == []
 
 
 # Subscription

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.ledger.keys import (
     BATCH_PREFIX,
     EMAIL_BUDGET_PREFIX,
+    INCOMPLETE_REPORT,
     NOTIFICATION_PREFIX,
     OPEN_ITEMS,
     POINTER,
@@ -124,9 +125,10 @@ _RESOURCES_BY_ROLE = {
         "s3": {"raw/*", "published_runs/*"},
         # Before a claim, it checks that a recorded version exists, even if it is not current.
         "s3:GetObjectVersion": {"raw/*"},
-        "dynamodb:GetItem": _INTAKE_ITEMS,
+        # It also reports incomplete batches.
+        "dynamodb:GetItem": _INTAKE_ITEMS | _items(INCOMPLETE_REPORT),
         # It also records the end of runs, and that nobody has confirmed a subscription.
-        "dynamodb:UpdateItem": _INTAKE_ITEMS | _items(_RUNS, SUBSCRIPTION),
+        "dynamodb:UpdateItem": _INTAKE_ITEMS | _items(INCOMPLETE_REPORT, _RUNS, SUBSCRIPTION),
     },
     "InstallScriptsRole": {"s3": {"emr-scripts/*"}},
     STATE_MACHINE_ROLE: {"dynamodb": _items(_RUNS, RUN_SLOTS), "logs": {"*"}},

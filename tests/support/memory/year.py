@@ -296,7 +296,7 @@ class Year:
         if slots := self.table.get("run_slots").get("runs"):
             self.violations.append(f"{utc_now()}: {slots} have a slot, but nothing is running")
         for key, item in self.table.items.items():
-            is_permanent = key in {"run_slots", "subscription", *open_items}
+            is_permanent = key in {"run_slots", "subscription", "incomplete_report", *open_items}
             if not (is_permanent or "expiration" in item):
                 self.violations.append(f"{utc_now()}: {key} never expires")
             self._record_peak("bytes of the largest ledger item", len(repr(item)))
