@@ -20,6 +20,7 @@ EXTENSIONS = (
     "stepfunctions.tasks",
     "stepfunctions.state_machines",
     "lambda_functions.errors",
+    "lambda_functions.asynchronous",
     "lambda_functions.runtime",
     "lambda_functions.reserved_concurrency",
     "emr.clusters",

@@ -1,1 +1,1 @@
-"""Lambda: how errors of handlers are reported."""
+"""Lambda: how functions run, and how their errors and throttled events are handled."""
