@@ -164,6 +164,19 @@ def test_ledger_records_the_run(
     }
 
 
+def test_ledger_records_a_run_that_could_not_record_its_start(run: ExampleRun, ledger: Any) -> None:
+    boto3.client("dynamodb", region_name="eu-west-1").update_item(**run.arguments("RecordFailed"))
+    (item,) = ledger.scan()["Items"]
+    assert item.keys() - {"expiration", "ended_at", "error", "cause"} == {
+        "id",
+        "status",
+        "batch",
+        "claimed_at",
+        "execution_arn",
+    }
+    assert (item["batch"], item["claimed_at"]) == (INPUT["batch"], INPUT["claimed_at"])
+
+
 def test_execution_takes_one_slot(run: ExampleRun, ledger: Any) -> None:
     """`RunSlots` reads and releases what the state machine writes, also after a retry."""
     dynamodb = boto3.client("dynamodb", region_name="eu-west-1")

@@ -363,6 +363,7 @@ def _assert_reported(result: ExecutionResult, scenario: FailureScenario) -> None
     assert recorded[":error"] == {"S": scenario.error}
     assert recorded[":cause"] == {"S": result.cause}
     assert recorded[":batch"] == {"S": BATCH["batch"]}
+    assert recorded[":claimed_at"] == {"S": BATCH["claimed_at"]}
 
 
 def test_incomplete_input_is_reported_like_any_failure(engine: Engine) -> None:
@@ -372,4 +373,4 @@ def test_incomplete_input_is_reported_like_any_failure(engine: Engine) -> None:
     assert [call for call, _ in result.calls] == ["ReportFailure", "ledger FAILED"]
     assert result.arguments_of("ReportFailure")[0]["batch"] is None
     recorded = result.arguments_of("ledger FAILED")[0]["ExpressionAttributeValues"]
-    assert recorded[":batch"] == {"S": ""}
+    assert recorded[":batch"] == recorded[":claimed_at"] == {"S": ""}
