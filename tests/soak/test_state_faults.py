@@ -27,7 +27,7 @@ from tests.local.support.state_faults.checks import (
 from tests.local.support.state_faults.runner import Run, faulty_stack, run_cases, sweep
 from tests.soak.conftest import RecordFigures
 
-RUNS_AT_ONCE = 6
+RUNS_AT_ONCE = 8
 LOGGER = logging.getLogger(__name__)  # to follow the test with --log-cli-level=INFO
 
 

@@ -121,7 +121,7 @@ def _find_ledger_problems(stack: Stack, run: Run) -> Iterator[str]:
         yield f"the ledger has the status {item['status']} instead of {expected}"
     if item.get("batch") != f"raw/{run.batch}/":
         yield f"the ledger has the batch {item.get('batch')}"
-    required = {"ended_at", "execution_arn", "expiration"}
+    required = {"claimed_at", "ended_at", "execution_arn", "expiration"}
     required |= {"error", "cause"} if item["status"] == "FAILED" else set()
     if missing := required - item.keys():
         yield f"the ledger lacks {sorted(missing)}"

@@ -14,6 +14,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
@@ -75,7 +76,8 @@ class _Injector:
         if not fault:
             return self._invoke(resource, input_data)
         if fault.moment == AFTER:
-            self._invoke(resource, input_data)
+            with suppress(self._engine._ExecutionError):  # an error is lost like any response
+                self._invoke(resource, input_data)
         return self._inject(execution, fault, resource)
 
     def _find_fault(self, execution: Execution) -> Fault | None:
