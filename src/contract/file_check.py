@@ -119,7 +119,7 @@ def check_head(dataset: Dataset, head: bytes, is_complete: bool) -> FileCheck:
     return FileCheck(
         Header(positions, len(names), header_line),
         (),
-        _unexpected_column_warnings(unexpected, _may_contain_row(dataset, names)),
+        _unexpected_column_warnings(unexpected, _may_contain_row(dataset, names, header)),
     )
 
 
@@ -178,26 +178,33 @@ def _header_problems(dataset: Dataset, names: list[str], header: str) -> list[st
         problems.append(f"missing {_columns(missing)}; add {pronoun}")
     duplicates = sorted(name for name, count in Counter(names).items() if name and count > 1)
     shown = duplicates
-    if _may_contain_row(dataset, names):
+    if _may_contain_row(dataset, names, header):
         shown = [name for name in duplicates if name in dataset.column_names]
     if shown:
         problems.append(f"duplicate {_columns(shown)}; give each column a unique name")
     if len(shown) < len(duplicates):
         problems.append(
-            "the header repeats unexpected names, which may be values of a row; make sure that it"
-            " ends with a line break"
+            "the first line repeats unexpected names, which may be values of a row; make sure that"
+            " it is a header and ends with a line break"
         )
     return problems
 
 
-def _may_contain_row(dataset: Dataset, names: Sequence[str]) -> bool:
-    """Return whether the header may contain a row of data, because a line break is missing.
+def _may_contain_row(dataset: Dataset, names: Sequence[str], header: str) -> bool:
+    """Return whether the header may be or contain a row of data.
 
     The values of a row can be personal data, so no message may quote them.
     """
     unexpected = sum(name not in dataset.column_names for name in names)
-    # The last column name and the first value of the row can be one name.
-    return unexpected >= len(dataset.columns) - 1
+    found = len(set(names) & set(dataset.column_names))
+    return (
+        # A line break is missing. The last column name and the first value can be one name.
+        unexpected >= len(dataset.columns) - 1
+        # The row ends on a later line, because a quoted field contains a line break.
+        or header.count('"') % 2 == 1
+        # The header is missing, and a value of the first row is the name of a column.
+        or 2 * found < len(dataset.columns)
+    )
 
 
 def _detect_other_delimiter(dataset: Dataset, header: str) -> str | None:

@@ -216,3 +216,18 @@ def test_no_message_quotes_a_row_that_follows_the_header_in_its_line(
     assert check.problems or check.warnings
     text = " ".join([*check.problems, *check.warnings]).lower()
     assert [value for value in ROW.lower().split(",") if value in text and len(value) > 2] == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f'{NAMES},9119,Twin,Twin,"first line\nsecond line",x\n{ROW}\n',
+        f"9119,Twin,Twin,city,CA,92237,1,2\n{ROW}\n",
+        f"9119,Twin,Twin,city\n{ROW}\n",
+    ],
+    ids=["row ends on a later line", "row instead of header", "short row instead of header"],
+)
+def test_no_message_quotes_repeated_values_of_a_row(head: str) -> None:
+    message = check_head(LOCATIONS, head.encode(), is_complete=True).message(LOCATIONS.file)
+    assert "the first line repeats unexpected names" in message
+    assert "twin" not in message.lower()
