@@ -46,8 +46,9 @@ from tests.support.waiting import wait_until
 
 BATCHES = 100
 RENTALS = 40
-# Uploads at the same time. Each function of the local cloud is a process on the same machine.
-UPLOADERS = 16
+UPLOADERS = 16  # at the same time
+# Each function that runs at the same time is a process on this machine. Further events wait.
+PARAMETERS = {"ReceiveUploadConcurrency": "4"}
 POLL_SECONDS = 2
 SECONDS_FOR_FIRST_RUNS = 180
 SECONDS_FOR_EACH_RUN = 40
@@ -151,7 +152,7 @@ def stack(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setenv("LOCAL_PROGRAMS", str(programs))
         cloud = start(tmp_path_factory.mktemp("cloud"))
     try:
-        outputs = deployment.deploy(cloud)
+        outputs = deployment.deploy(cloud, parameters=PARAMETERS)
         confirm_subscriptions(cloud)
         yield Stack(cloud, deployment.STACK, outputs)
     finally:
