@@ -199,6 +199,7 @@ def test_one_email_per_cause_and_hour(
     assert [subject for subject, _ in cloud.emails()] == ["Subject d"]
 
 
+@pytest.mark.usefixtures("clock")
 def test_emails_of_concurrent_functions_are_spread_over_seconds(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_reservations_of_concurrent_functions(
 # Failed attempts
 
 
+@pytest.mark.usefixtures("clock")
 def test_failed_email_is_sent_by_next_attempt_at_same_place(
     cloud: Cloud, sender: EmailSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
