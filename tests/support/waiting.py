@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_INTERVAL = 0.1  # seconds
 
-
-def wait_until(condition: Callable[[], bool], timeout: float = 60.0) -> bool:
+def wait_until(
+    condition: Callable[[], bool], timeout: float = 60.0, *, interval: float = 0.1
+) -> bool:
     """Wait until a condition is true.
 
     Args:
         condition: The condition.
         timeout: Maximum time to wait in seconds.
+        interval: Time between two checks in seconds.
 
     Returns:
         Whether the condition became true in time.
@@ -22,5 +23,5 @@ def wait_until(condition: Callable[[], bool], timeout: float = 60.0) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_INTERVAL)
+        time.sleep(interval)
     return True
