@@ -8,8 +8,7 @@ only after a kill between sending the email and recording it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from itertools import count
 from random import Random
 
@@ -24,67 +23,21 @@ from tests.support.publication_kills import (
     kill_at,
     publishing_system,
 )
+from tests.support.publication_scenarios import (
+    EARLIER,
+    LATER,
+    OLD,
+    RUN,
+    SCENARIOS,
+    SECOND_RUN,
+    Scenario,
+)
 
 PAIRS = 200
 SCHEDULES = 200
 MIN_CALLS = 40  # of an invocation; with fewer calls, the kills are not where this test expects them
 # A function that meets another one has more calls than one that is alone.
 EXTRA_CALLS = 10
-
-OLD = RunToPublish("old-run", 1)
-EARLIER = RunToPublish("earlier-run", 2)
-RUN = RunToPublish("run", 3)
-LATER = RunToPublish("later-run", 4)
-TEST_RUN = RunToPublish("test-run", 5, is_test=True)
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is published before, and what must be published in the end.
-
-    Attributes:
-        name: The name of the scenario.
-        before: The runs that are published before.
-        run: The run whose function is killed.
-        published: The run that readers must see in the end.
-        is_rolled_back: Whether an operator publishes the first run again before.
-        other: A run that is published immediately before the kill, by another function.
-    """
-
-    name: str
-    before: Sequence[RunToPublish]
-    run: RunToPublish
-    published: RunToPublish | None
-    is_rolled_back: bool = False
-    other: RunToPublish | None = None
-
-    @property
-    def runs(self) -> set[RunToPublish]:
-        """All runs of the scenario."""
-        return {run for run in (*self.before, self.run, self.published, self.other) if run}
-
-    def prepare(self, system: PublishingSystem) -> None:
-        """Publish the runs before."""
-        for run in self.before:
-            system.invoke(run)
-        if self.is_rolled_back:
-            system.add_record(self.before[0], "2126-01-01T08:00:00.000000Z")
-
-
-SECOND_RUN = Scenario("second run", (OLD,), RUN, RUN)
-SCENARIOS = (
-    Scenario("first run", (), RUN, RUN),
-    SECOND_RUN,
-    Scenario("superseded run", (OLD, LATER), RUN, LATER),
-    Scenario("run that is already published", (OLD, RUN), RUN, RUN),
-    Scenario("run after a rollback", (OLD, EARLIER), RUN, RUN, is_rolled_back=True),
-    Scenario("earlier run meanwhile", (OLD,), RUN, RUN, other=EARLIER),
-    Scenario("later run meanwhile", (OLD,), RUN, LATER, other=LATER),
-    Scenario("earlier run meanwhile, first runs", (), RUN, RUN, other=EARLIER),
-    Scenario("later run meanwhile, first runs", (), RUN, LATER, other=LATER),
-    Scenario("test run", (OLD,), TEST_RUN, OLD),
-    Scenario("test run before the first run", (), TEST_RUN, None),
-)
 
 
 class _Results:
@@ -129,17 +82,7 @@ def _kill_and_retry(results: _Results, scenario: Scenario, position: int) -> boo
 
     def steps(system: PublishingSystem) -> None:
         nonlocal was_killed
-
-        def die(current: int) -> None:
-            if current == position and scenario.other:
-                system.invoke(scenario.other)
-            kill_at(position)(current)
-
-        scenario.prepare(system)
-        was_killed = system.invoke(scenario.run, die) is None
-        if was_killed:
-            system.invoke(scenario.run)
-            system.check_end(scenario.published)
+        was_killed = scenario.kill_and_retry(system, position)
 
     results.play(f"{scenario.name}, killed at position {position}", scenario.runs, steps)
     return was_killed
@@ -150,7 +93,7 @@ def test_other_run_is_published_at_any_position(
     other: RunToPublish, seed: int, scaled: Callable[[int], int], record_figures: RecordFigures
 ) -> None:
     """The other run is published before or after the kill, in the first or the second attempt."""
-    positions = range(_count_calls(SECOND_RUN) + EXTRA_CALLS)
+    positions = range(len(SECOND_RUN.list_calls()) + EXTRA_CALLS)
     cases = [
         (kill, attempt, position)
         for kill in positions
@@ -191,15 +134,6 @@ def _publish_other_and_kill(
 
     case = f"{other.run_id} at position {other_position} of attempt {attempt}, kill at {kill}"
     results.play(case, (OLD, RUN, other), steps)
-
-
-def _count_calls(scenario: Scenario) -> int:
-    """Return the number of calls of the function if it is not killed."""
-    positions: list[int] = []
-    with publishing_system(scenario.runs) as system:
-        scenario.prepare(system)
-        system.invoke(scenario.run, positions.append)
-    return positions[-1]
 
 
 def test_random_schedules_of_runs_and_kills(

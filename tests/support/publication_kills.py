@@ -131,6 +131,11 @@ class PublishingSystem:
         self._check_response(run, response)
         return response
 
+    @property
+    def operations(self) -> list[str]:
+        """The calls so far of the function that is running."""
+        return list(self._active[-1].operations)
+
     def add_record(self, run: RunToPublish, published_at: str) -> None:
         """Publish an earlier run again as an operator does, by adding a record."""
         text = f'{{"run_id": "{run.run_id}", "published_at": "{published_at}"}}\n'
@@ -190,7 +195,7 @@ class PublishingSystem:
             case "PUBLISHED":
                 key = response["record_key"]
                 with self._without_counting():
-                    record = read_objects(self.cloud, key)[key]
+                    record = read_objects(self.cloud, key).get(key)
                 if not record or run not in self.seen_runs:
                     self._report(f"{run} was never visible: {response}")
             case "SUPERSEDED":
