@@ -77,6 +77,8 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
         result = watchdog.continue_after(ended)
     else:
         result = watchdog.sweep(ended)
+        # The other invocations would hide that the schedule has stopped.
+        metrics.add_metric("Sweeps", MetricUnit.Count, 1)
     _log(result)
     _add_metrics(result)
     result.raise_on_problems()

@@ -351,6 +351,20 @@ def test_failed_part_does_not_stop_other_parts(
     assert get_run_item(cloud, "run-1")["status"] == "FAILED"
 
 
+@pytest.mark.parametrize(
+    ("event", "is_sweep"),
+    [("schedule", True), ("find_lost_uploads", False), ("status_succeeded", False)],
+)
+def test_only_sweeps_count_for_the_alarm(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], event: str, is_sweep: bool
+) -> None:
+    content = load_event(event)
+    if "stateMachineArn" in content.get("detail", {}):
+        content["detail"]["stateMachineArn"] = cloud.state_machine_arn
+    run_watchdog(content)
+    assert ("Sweeps" in _read_metrics(capsys.readouterr().out)) == is_sweep
+
+
 def test_email_states_unknown_cluster_state(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     event = load_event("status_aborted")
     with monkeypatch.context() as patch:

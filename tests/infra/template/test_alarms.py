@@ -138,7 +138,7 @@ def test_alarms_cover_functions_queues_runs_and_subscribers() -> None:
         | {("ApproximateNumberOfMessagesVisible", queue) for queue in QUEUES}
         | {(f"Executions{status}", "Pipeline") for status in ("Failed", "TimedOut", "Aborted")}
         | {("NoConfirmedSubscriber", "watchdog"), ("OrphanedClusters", "watchdog")}
-        | {("Invocations", "WatchdogFunction"), ("Throttles", "ReceiveUploadFunction")}
+        | {("Sweeps", "watchdog"), ("Throttles", "ReceiveUploadFunction")}
     )
 
 
