@@ -31,6 +31,7 @@ def test_jobs_match_the_oracle_on_mutated_batches(
         {
             "batches": batches,
             **dict(figures.outcomes.most_common()),
+            "mutated_files_processed": figures.mutated_files,
             **{f"rows_{name}": count for name, count in figures.rows.items()},
             "seconds": round(time.perf_counter() - start),
             "reasons": dict(figures.reasons.most_common()),

@@ -36,11 +36,13 @@ class BatchFigures:
 
     Attributes:
         outcomes: How many batches had each outcome.
+        mutated_files: The number of mutated files that both jobs have processed, not refused.
         rows: The numbers of read, accepted, and rejected rows of all datasets.
         reasons: How many rows had each reject code.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    mutated_files: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -63,7 +65,7 @@ class BatchFuzzer:
         """
         folder = self._folder / str(number)
         mutations, personal_data = self._write_batch(number, folder / "in")
-        case = f"batch {number} of seed {self._seed}: {mutations}"
+        case = f"batch {number} of seed {self._seed}: {', '.join(mutations)}"
         options = {
             "input": str(folder / "in"),
             "output": str(folder / "out"),
@@ -84,10 +86,11 @@ class BatchFuzzer:
         else:
             assert isinstance(expected, Expected), f"{case}: the oracle rejects it: {expected}"
             self._check_output(folder / "out", expected, personal_data, case)
+            self.figures.mutated_files += len(mutations)
         shutil.rmtree(folder)
 
-    def _write_batch(self, number: int, folder: Path) -> tuple[str, bool]:
-        """Write the four files. Return what was mutated, and whether to process personal data."""
+    def _write_batch(self, number: int, folder: Path) -> tuple[list[str], bool]:
+        """Write the four files. Return each mutation, and whether to process personal data."""
         rng = Random(f"{self._seed}/batch {number}")
         error_rate = rng.choice([0.0, 0.2])
         write_sample(folder, rng.randint(1, 30), error_rate, seed=rng.randrange(1_000_000))
@@ -102,7 +105,7 @@ class BatchFuzzer:
                 mutations, content = mutate(rng, content, FILE_MUTATIONS)
             file.write_bytes(content)
             descriptions.append(f"{dataset.file} after {mutations}")
-        return ", ".join(descriptions), rng.random() < 0.5
+        return descriptions, rng.random() < 0.5
 
     def _check_refused(
         self, folder: Path, problem: str, expected: Expected | str, case: str
