@@ -50,6 +50,9 @@ UPLOADERS = 16  # at the same time
 # Each function that runs at the same time is a process on this machine. Further events wait.
 PARAMETERS = {"ReceiveUploadConcurrency": "4"}
 POLL_SECONDS = 2
+# The local cloud shortens waits, but not crawls, which take the longer the more runs there are. The
+# state machine must wait for a crawl for about as long, in relation to its duration, as on AWS.
+WAIT_SCALE = "0.2"
 SECONDS_FOR_FIRST_RUNS = 180
 SECONDS_FOR_EACH_RUN = 40
 # The server keeps the history of all executions, queries, and objects in memory.
@@ -150,6 +153,7 @@ def stack(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The deployed template on a local cloud of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_PROGRAMS", str(programs))
+        patch.setenv("SFN_WAIT_SCALE", WAIT_SCALE)
         cloud = start(tmp_path_factory.mktemp("cloud"))
     try:
         outputs = deployment.deploy(cloud, parameters=PARAMETERS)
