@@ -1,4 +1,8 @@
-"""Runs with faults, on a deployed template whose watchdog nothing invokes but the tests."""
+"""Runs with faults, on a deployed template whose watchdog nothing invokes but the tests.
+
+The events about the uploads are lost, too, so that one search for lost uploads starts all runs at
+the same time. Otherwise, the functions that receive the uploads would need most of the time.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ from tests.support.waiting import wait_until
 _SERVER_MODULE = "tests.local.support.state_faults.server"
 # Without the events about their ends, runs keep their slots until a test invokes the watchdog.
 _MAX_CONCURRENT_RUNS = 50
-_WATCHDOG_RULES = ("ExecutionEndedRule", "WatchdogSchedule", "LostUploadSchedule")
+_RULES = ("ExecutionEndedRule", "LostUploadSchedule", "UploadRule", "WatchdogSchedule")
 # The default is shorter, but runs at the same time wait longer for the crawler and the pointer.
 _WAIT_SCALE = "0.05"
 _RUN_TIMEOUT = 240.0  # seconds
@@ -59,7 +63,7 @@ class Run:
 def faulty_stack(folder: Path) -> Iterator[Stack]:
     """Deploy the template to a local cloud that injects faults, during the block.
 
-    No event and no schedule invokes the watchdog.
+    No event and no schedule invokes a function.
 
     Args:
         folder: An empty folder.
@@ -78,7 +82,7 @@ def faulty_stack(folder: Path) -> Iterator[Stack]:
         parameters = {"MaxConcurrentRuns": str(_MAX_CONCURRENT_RUNS)}
         stack = Stack(cloud, deployment.STACK, deployment.deploy(cloud, parameters=parameters))
         confirm_subscriptions(cloud)
-        for rule in _WATCHDOG_RULES:
+        for rule in _RULES:
             stack.client("events").disable_rule(Name=stack.get_physical_id(rule))
         yield stack
     finally:
@@ -97,6 +101,7 @@ def run_cases(stack: Stack, cases: Mapping[str, Case]) -> list[Run]:
         faults = json.dumps([fault.to_dict() for fault in case.faults])
         (folder / f"{batch}.json").write_text(faults)
         stack.upload_batch(stack.cloud.folder.parent / _SAMPLE_FOLDER, batch)
+    invoke_function(stack, "WatchdogFunction", load_event("find_lost_uploads"))
     ended: dict[str, str] = {}
 
     def have_ended() -> bool:
