@@ -1,61 +1,165 @@
-"""Measure the run time of each job as a ratio to a plain copy of the same files.
+"""Measure the run time of the jobs as a ratio to baselines that do the same work unchecked.
 
-The jobs and the copy run in turn, so that a change in the load of the machine affects all of them.
+All programs run in turn on the same files, so that a change in the load of the machine affects all
+of them.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from contract.datasets import LOCATIONS, USERS, VEHICLES
+from local.spark import both_jobs
 from local.spark.job_runner import JobsRequest, spark_environment, spark_submit_command
-from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
+from pipeline.release.spark_package import ENTRY_POINTS, SOURCE_FOLDER
 from sample_data import write_sample
 
-_BASELINE = "plain copy"
-_BASELINE_PROGRAM = Path(__file__).parent / "plain_copy.py"
+_FOLDER = Path(__file__).parent
+_PLAIN_TRANSFORM, _PLAIN_KPIS, _PLAIN_PAIR = "plain transform", "plain kpis", "plain pair"
+_DUCKDB = "DuckDB"
+_BOTH = "both jobs"
+_TRANSFORMATION, _KPIS, _CURATED = "transformation_job", "kpis", "kpis --curated"
+
+_RATIOS = (
+    (_BOTH, _PLAIN_PAIR),
+    (_BOTH, _DUCKDB),
+    (_TRANSFORMATION, _PLAIN_TRANSFORM),
+    (_KPIS, _PLAIN_KPIS),
+    (_CURATED, _PLAIN_KPIS),
+)
+# A marketplace's numbers of rentals per user, vehicle, and location.
+_SHARES = {USERS: 20, VEHICLES: 100, LOCATIONS: 2_000}
+_PHASE = re.compile(r"^(\S+ \S+) (\w+): (?:\[\d+/\d+\] )?(.*)$", re.MULTILINE)
 
 
-def bench_jobs(rentals: int, rounds: int, console: Console) -> None:
-    """Print the median run time of each job, and its median ratio to the plain copy.
+@dataclass
+class _Session:
+    """The files of one session, and the measured seconds of each program."""
+
+    source: Path
+    target: Path
+    memory: str
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    log: str = ""
+
+    def run(self, name: str, command: Sequence[str]) -> None:
+        """Run a command once, and record how long it takes."""
+        start = time.perf_counter()
+        process = subprocess.run(
+            command,
+            env=spark_environment() | {"PYTHONPATH": str(SOURCE_FOLDER)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        if name == _BOTH:
+            self.log = process.stderr
+
+    def spark_command(self, program: Path) -> list[str]:
+        """Return the command that runs a program with our settings, without its arguments."""
+        input_bytes = sum(file.stat().st_size for file in self.source.iterdir())
+        return [*spark_submit_command(self.memory, input_bytes), str(program)]
+
+    def plain_command(self) -> list[str]:
+        """Return the command that runs the baseline with Spark's defaults, but our memory."""
+        spark_submit = str(Path(sys.executable).parent / "spark-submit")
+        options = ["--master", "local[*]", "--driver-memory", self.memory]
+        return [spark_submit, *options, str(_FOLDER / "plain_jobs.py")]
+
+    def run_round(self) -> None:
+        """Run each program once."""
+        shutil.rmtree(self.target, ignore_errors=True)
+        plain = self.plain_command()
+        tables = self.target / "plain"
+        self.run(_PLAIN_TRANSFORM, [*plain, "transform", str(self.source), str(tables)])
+        self.run(_PLAIN_KPIS, [*plain, "kpis", str(tables), str(self.target / "plain_kpis")])
+        duckdb = [sys.executable, str(_FOLDER / "duckdb_jobs.py")]
+        self.run(_DUCKDB, [*duckdb, str(self.source), str(self.target / "duckdb")])
+        both = self.spark_command(Path(both_jobs.__file__))
+        self.run(_BOTH, [*both, *self._job_arguments("both")])
+        for name, program in ENTRY_POINTS.items():
+            self.run(name, [*self.spark_command(program), *self._job_arguments("single")])
+        curated = self.spark_command(ENTRY_POINTS[_KPIS])
+        self.run(_CURATED, [*curated, *self._job_arguments("single"), "--curated"])
+        pair = zip(self.seconds[_PLAIN_TRANSFORM], self.seconds[_PLAIN_KPIS], strict=True)
+        self.seconds[_PLAIN_PAIR] = [sum(times) for times in pair]
+
+    def _job_arguments(self, run_id: str) -> list[str]:
+        return JobsRequest(self.source, self.target / "out", run_id, self.memory).arguments
+
+
+def bench_jobs(rentals: int, error_rate: float, rounds: int, memory: str, console: Console) -> None:
+    """Print the run time of each program, the ratios, and where both jobs spend their time.
 
     Args:
         rentals: Number of rentals in the input.
+        error_rate: Share of corrupted rows in each file.
         rounds: Number of runs of each program.
+        memory: Memory of Spark, in Spark notation.
         console: Where to print.
     """
     with tempfile.TemporaryDirectory(prefix="rental-kpi-bench-") as folder:
-        root = Path(folder)
-        write_sample(root / "in", rentals, error_rate=0.01)
-        write_spark_package(root / "jobs.zip")
-        programs = {_BASELINE: _BASELINE_PROGRAM, **ENTRY_POINTS}
-        seconds: dict[str, list[float]] = {name: [] for name in programs}
+        session = _Session(Path(folder) / "in", Path(folder) / "out", memory)
+        counts = {dataset: max(rentals // share, 10) for dataset, share in _SHARES.items()}
+        write_sample(session.source, rentals, error_rate, counts=counts)
         for number in range(1, rounds + 1):
-            for name, program in programs.items():
-                seconds[name].append(_measure(root, program, f"{number}-{program.stem}"))
-                console.print(f"round {number}: {name} {seconds[name][-1]:.1f} s")
-    table = Table("program", "seconds", f"ratio to {_BASELINE}", title=f"{rentals:,} rentals")
+            console.print(f"round {number} of {rounds}")
+            session.run_round()
+    _print_seconds(session.seconds, rentals, error_rate, console)
+    _print_ratios(session.seconds, console)
+    _print_phases(session.log, console)
+
+
+def _print_seconds(
+    seconds: dict[str, list[float]], rentals: int, error_rate: float, console: Console
+) -> None:
+    title = f"{rentals:,} rentals, {error_rate:.0%} corrupted rows, {os.cpu_count()} processors"
+    table = Table("program", "median seconds", "all", title=title)
     for name, times in seconds.items():
-        ratios = [time / base for time, base in zip(times, seconds[_BASELINE], strict=True)]
-        table.add_row(name, f"{statistics.median(times):.1f}", f"{statistics.median(ratios):.2f}")
+        table.add_row(name, f"{statistics.median(times):.1f}", " ".join(f"{t:.1f}" for t in times))
     console.print(table)
 
 
-def _measure(root: Path, program: Path, run_id: str) -> float:
-    """Run a program once and return its run time in seconds."""
-    request = JobsRequest(root / "in", root / "out", run_id, "2g")
-    command = spark_submit_command(root / "jobs.zip", request.memory, request.input_bytes)
-    start = time.perf_counter()
-    subprocess.run(
-        [*command, str(program), *request.job_arguments(program.stem)],
-        env=spark_environment(),
-        check=True,
-        capture_output=True,
-    )
-    return time.perf_counter() - start
+def _print_ratios(seconds: dict[str, list[float]], console: Console) -> None:
+    table = Table("program", "baseline", "median ratio")
+    for program, baseline in _RATIOS:
+        pairs = zip(seconds[program], seconds[baseline], strict=True)
+        ratio = statistics.median(own / base for own, base in pairs)
+        table.add_row(program, baseline, f"{ratio:.2f}")
+    console.print(table)
+
+
+def _print_phases(log: str, console: Console) -> None:
+    """Print how long after the first message of the last run each phase began."""
+    table = Table("seconds", "job", "phase", title="Where both jobs spend their time (last round)")
+    for elapsed, job, phase in list_phases(log):
+        table.add_row(f"{elapsed:.1f}", job, phase)
+    console.print(table)
+
+
+def list_phases(log: str) -> list[tuple[float, str, str]]:
+    """Return the phases in the log of a job.
+
+    Returns:
+        For each phase, the seconds since the first phase began, the job, and the description.
+    """
+    phases = [
+        (datetime.fromisoformat(match[1].replace(",", ".")), match[2], match[3])
+        for match in _PHASE.finditer(log)
+    ]
+    return [((begin - phases[0][0]).total_seconds(), job, text) for begin, job, text in phases]

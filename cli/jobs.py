@@ -15,7 +15,7 @@ from cli.console import console, print_message
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
 from contract.text import escape_control_characters
 from local.errors import UserError
-from local.spark.job_runner import JobResult, JobsRequest, check_request, run_jobs
+from local.spark.job_runner import JobsRequest, JobsResult, check_request, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
 from sample_data import write_sample
 
@@ -42,7 +42,7 @@ def jobs(
         str, typer.Option(metavar="ID", help="Run ID. Default: the current UTC time.")
     ] = "",
     memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Driver memory of each job, in Spark notation.")
+        str, typer.Option(metavar="SIZE", help="Memory of Spark, such as 2g or 512m.")
     ] = "2g",
     personal_data: Annotated[
         bool, typer.Option(help="Include names and email addresses in user_metrics.")
@@ -53,11 +53,10 @@ def jobs(
     request = JobsRequest(input_folder, output_folder, run_id, memory, personal_data)
     for warning in check_request(request):
         print_message(f"warning: {warning}")
-    results = _run_with_progress(request)
-    _exit_on_failure(request, results)
+    _exit_on_failure(request, _run_with_progress(request))
     summary.show_summary(output_folder, run_id, console)
     console.print(f"\nRun {run_id} is complete.")
-    for title, path in (("Output", output_folder), ("Logs", request.log_folder)):
+    for title, path in (("Output", output_folder), ("Log", request.log_file)):
         console.print(f"  {title + ':':7} {path}", soft_wrap=True)
 
 
@@ -86,7 +85,7 @@ def package(
     write_spark_package(target)
 
 
-def _run_with_progress(request: JobsRequest) -> dict[str, JobResult]:
+def _run_with_progress(request: JobsRequest) -> JobsResult:
     """Run both jobs and show their progress, as bars on a terminal and as lines otherwise."""
     with Progress(
         TextColumn("{task.fields[job]:20}", markup=False),
@@ -98,39 +97,40 @@ def _run_with_progress(request: JobsRequest) -> dict[str, JobResult]:
         disable=not console.is_terminal,
     ) as progress:
         bars = {
-            job: progress.add_task("starting Spark", job=job, total=None) for job in ENTRY_POINTS
+            job: progress.add_task("waiting", job=job, total=None, start=False)
+            for job in ENTRY_POINTS
         }
+
+        def complete_others(job: str) -> None:
+            for other, bar in bars.items():
+                if other != job and progress.tasks[bar].completed:
+                    total = progress.tasks[bar].total
+                    progress.update(bar, completed=total, description="done")
+                    progress.stop_task(bar)
 
         def on_progress(job: str, phase: int, phase_count: int, description: str) -> None:
             description = escape_control_characters(description)
+            complete_others(job)
+            progress.start_task(bars[job])
             progress.update(
                 bars[job], completed=phase - 1, total=phase_count, description=description
             )
             if progress.disable:
                 console.print(f"{job} [{phase}/{phase_count}] {description}")
 
-        results = run_jobs(request, on_progress)
-        for job, result in results.items():
-            if result.exit_code == EXIT_OK:
-                total = progress.tasks[bars[job]].total
-                progress.update(bars[job], completed=total, description="done")
-            else:
-                description = f"failed with exit code {result.exit_code}"
-                progress.update(bars[job], description=description)
-    return results
+        result = run_jobs(request, on_progress)
+        if result.exit_code == EXIT_OK:
+            for bar in bars.values():
+                total = progress.tasks[bar].total
+                progress.update(bar, completed=total, description="done")
+    return result
 
 
-def _exit_on_failure(request: JobsRequest, results: dict[str, JobResult]) -> None:
-    failed = {job: result for job, result in results.items() if result.exit_code != EXIT_OK}
-    if not failed:
+def _exit_on_failure(request: JobsRequest, result: JobsResult) -> None:
+    if result.exit_code == EXIT_OK:
         return
-    # Both jobs read the same files, so they often report the same problem.
-    input_problems = dict.fromkeys(
-        result.last_message for result in failed.values() if result.exit_code == EXIT_INVALID_INPUT
-    )
-    if input_problems:
-        raise UserError("\n".join(input_problems))
-    for job, result in failed.items():
-        print_message(f"{job} failed with exit code {result.exit_code}: {result.last_message}")
-        print_message(f"complete log: {request.log_file(job)}")
+    if result.exit_code == EXIT_INVALID_INPUT:
+        raise UserError(result.last_message)
+    print_message(f"the jobs failed with exit code {result.exit_code}: {result.last_message}")
+    print_message(f"complete log: {request.log_file}")
     sys.exit(EXIT_INTERNAL_ERROR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from random import Random
 
@@ -105,16 +105,19 @@ class Business:
     Args:
         rentals: Number of rentals.
         seed: Random seed. The same seed always generates the same rows.
+        counts: Numbers of rows of the other datasets, instead of those that follow from `rentals`.
     """
 
-    def __init__(self, rentals: int, seed: int) -> None:
+    def __init__(
+        self, rentals: int, seed: int, counts: Mapping[Dataset, int] | None = None
+    ) -> None:
         self._seed = seed
         real = REAL_COUNTS[RENTALS]
         size = min(rentals, real) + max(rentals - real, 0) // 6
         self.counts = {
             dataset: max(count * size // real, MIN_ROWS) for dataset, count in REAL_COUNTS.items()
         }
-        self.counts[RENTALS] = rentals
+        self.counts |= {**(counts or {}), RENTALS: rentals}
         self._ids = {
             dataset: IdSequence(self.random(f"{dataset.name} ids")) for dataset in REAL_COUNTS
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -27,7 +27,13 @@ MAX_EARLIER_ROWS = 100  # valid rows kept as sources of duplicates
 REPLACEMENT_RATE = 0.01  # probability that a later row replaces one of them
 
 
-def write_sample(folder: Path, rentals: int, error_rate: float = 0.0, seed: int = 0) -> None:
+def write_sample(
+    folder: Path,
+    rentals: int,
+    error_rate: float = 0.0,
+    seed: int = 0,
+    counts: Mapping[Dataset, int] | None = None,
+) -> None:
     """Write the four input files.
 
     The same arguments always produce the same bytes.
@@ -38,6 +44,7 @@ def write_sample(folder: Path, rentals: int, error_rate: float = 0.0, seed: int 
         error_rate: Share of corrupted rows in each file, from 0 to 1. If it is positive, the files
             also contain harmless variations of their layouts and of valid rows.
         seed: Random seed.
+        counts: Numbers of rows of the other datasets, instead of those that follow from `rentals`.
 
     Raises:
         ValueError: An argument is out of range. Nothing has been written.
@@ -47,7 +54,7 @@ def write_sample(folder: Path, rentals: int, error_rate: float = 0.0, seed: int 
     if not 0 <= error_rate <= 1:
         raise ValueError(f"error_rate must be between 0 and 1, not {error_rate}")
     folder.mkdir(parents=True, exist_ok=True)
-    business = Business(rentals, seed)
+    business = Business(rentals, seed, counts)
     for dataset in DATASETS:
         write_file(folder, dataset, business, error_rate)
 

@@ -55,11 +55,17 @@ def run_tests(
 
 @_bench_app.command("jobs")
 def bench_spark_jobs(
-    rentals: Annotated[int, typer.Option(min=1, help="Number of rentals in the input.")] = 200_000,
+    rentals: Annotated[
+        int, typer.Option(min=1, help="Number of rentals in the input.")
+    ] = 5_000_000,
+    error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of corrupted rows, from 0 to 1.")
+    ] = 0.0,
     rounds: Annotated[int, typer.Option(min=1, help="Number of runs of each program.")] = 3,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of Spark.")] = "2g",
 ) -> None:
-    """Measure the Spark jobs relative to a plain copy of the same files."""
-    bench_jobs(rentals, rounds, console)
+    """Measure the Spark jobs relative to jobs without checks, and to DuckDB."""
+    bench_jobs(rentals, error_rate, rounds, memory, console)
 
 
 @_bench_app.command("cold-import")

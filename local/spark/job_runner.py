@@ -1,4 +1,4 @@
-"""Run the two Spark jobs in parallel on plain folders."""
+"""Run both Spark jobs on plain folders."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from typing import TextIO
 
 from contract.datasets import DATASETS
+from contract.failure_causes import find_failure_cause
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, job_report_key
 from local.errors import UserError
 from local.spark import spark_settings
 from local.spark.input_folder import check_folder
-from pipeline.release.spark_package import ENTRY_POINTS, KPIS, write_spark_package
+from pipeline.release.spark_package import ENTRY_POINTS, SOURCE_FOLDER
 
 # Variables that would point Spark to another installation, configuration, or source code.
 _IGNORED_VARIABLES = (
@@ -30,6 +29,9 @@ _IGNORED_VARIABLES = (
     "PYSPARK_SUBMIT_ARGS",
 )
 _GLOB_CHARACTERS = "*?[]{}\\"
+_PROGRAM = Path(__file__).parent / "both_jobs.py"
+_MESSAGE = re.compile(rf"\b({'|'.join((*ENTRY_POINTS, 'jobs'))}): (?:\[(\d+)/(\d+)\] )?(.*)")
+"""A message of a job itself, without those of Spark."""
 
 ProgressCallback = Callable[[str, int, int, str], None]
 """Called when a phase of a job begins: job name, phase, number of phases, description."""
@@ -43,7 +45,7 @@ class JobsRequest:
         input_folder: Folder that contains the four input files.
         output_folder: Folder to write to.
         run_id: The run ID.
-        memory: Driver memory of each job, in Spark notation, such as `2g`.
+        memory: Memory of Spark, in Spark notation, such as `2g`.
         personal_data: Whether `user_metrics` contains personal data.
     """
 
@@ -53,14 +55,13 @@ class JobsRequest:
     memory: str
     personal_data: bool = False
 
-    def job_arguments(self, job: str) -> list[str]:
-        """Return the command-line arguments of a job."""
+    @property
+    def arguments(self) -> list[str]:
+        """The command-line arguments of the program that runs both jobs."""
         input_uri = f"file://{self.input_folder.resolve()}"
         output_uri = f"file://{self.output_folder.resolve()}"
         arguments = ["--input", input_uri, "--output", output_uri, "--run-id", self.run_id]
-        if job == KPIS and self.personal_data:
-            arguments.append("--personal-data")
-        return arguments
+        return [*arguments, "--personal-data"] if self.personal_data else arguments
 
     @property
     def input_bytes(self) -> int:
@@ -68,47 +69,22 @@ class JobsRequest:
         return sum((self.input_folder / dataset.file).stat().st_size for dataset in DATASETS)
 
     @property
-    def log_folder(self) -> Path:
-        """The folder with the complete logs of both jobs."""
-        return self.output_folder / "logs" / self.run_id
-
-    def log_file(self, job: str) -> Path:
-        """Return the path of the complete log of a job."""
-        return self.log_folder / f"{job}.log"
+    def log_file(self) -> Path:
+        """The path of the complete log of both jobs."""
+        return self.output_folder / "logs" / f"{self.run_id}.log"
 
 
 @dataclass(frozen=True)
-class JobResult:
-    """How a job ended.
+class JobsResult:
+    """How both jobs ended.
 
     Attributes:
         exit_code: The exit code of the process.
-        last_message: The last message of the job itself, without those of Spark.
+        last_message: The last message of a job itself, without those of Spark.
     """
 
     exit_code: int
     last_message: str
-
-
-@dataclass
-class _RunningJob:
-    name: str
-    process: subprocess.Popen[str]
-    log_file: Path
-    last_message: str = ""
-
-    def follow_output(self, on_progress: ProgressCallback) -> None:
-        """Copy the output of the job to its log file and report the phases that begin."""
-        own_message = re.compile(rf"\b{self.name}: (?:\[(\d+)/(\d+)\] )?(.*)")
-        with self.log_file.open("w", encoding="utf-8") as log:
-            for line in self.process.stdout or ():
-                log.write(line)
-                log.flush()
-                match = own_message.search(line)
-                if match and match[1]:
-                    on_progress(self.name, int(match[1]), int(match[2]), match[3])
-                elif match:
-                    self.last_message = match[3]
 
 
 def check_request(request: JobsRequest) -> list[str]:
@@ -144,70 +120,80 @@ def check_request(request: JobsRequest) -> list[str]:
     return warnings
 
 
-def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> dict[str, JobResult]:
-    """Run both jobs in parallel until both have ended.
+def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
+    """Run both jobs in one Spark process until it has ended.
 
-    If an exception ends this call early, it also terminates both jobs.
+    If an exception ends this call early, it also terminates the process.
 
     Args:
         request: A request that `check_request` has accepted.
-        on_progress: Called when a phase of a job begins, from the thread of that job.
-
-    Returns:
-        The results, by job name.
+        on_progress: Called when a phase of a job begins.
 
     Raises:
         UserError: The output folder is not writable, or no Java was found.
     """
-    with tempfile.TemporaryDirectory(prefix="rental-kpi-") as folder, ExitStack() as running:
-        package = Path(folder) / "jobs.zip"
-        write_spark_package(package)
-        jobs = []
-        for name, entry_point in ENTRY_POINTS.items():
-            command = spark_submit_command(package, request.memory, request.input_bytes)
-            try:
-                request.log_folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(
-                    f"cannot write to {request.output_folder}: {error.strerror}"
-                ) from None
-            process = subprocess.Popen(
-                [*command, str(entry_point), *request.job_arguments(name)],
-                env=spark_environment(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-            running.callback(_kill_process_group, process)
-            jobs.append(_RunningJob(name, process, request.log_file(name)))
-        readers = [
-            Thread(target=job.follow_output, args=(on_progress,), daemon=True) for job in jobs
-        ]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
-        return {job.name: JobResult(job.process.wait(), job.last_message) for job in jobs}
+    command = spark_submit_command(request.memory, request.input_bytes)
+    try:
+        request.log_file.parent.mkdir(parents=True, exist_ok=True)
+        log = request.log_file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write to {request.output_folder}: {error.strerror}") from None
+    with log:
+        process = subprocess.Popen(
+            [*command, str(_PROGRAM), *request.arguments],
+            env=spark_environment() | {"PYTHONPATH": str(SOURCE_FOLDER)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            last_message = _follow_output(process, log, on_progress)
+            return JobsResult(process.wait(), last_message)
+        finally:
+            _kill_process_group(process)
 
 
-def spark_submit_command(package: Path, memory: str, input_bytes: int) -> Sequence[str]:
-    """Return the command that runs an entry point with Spark in a single local process.
+def _follow_output(
+    process: subprocess.Popen[str], log: TextIO, on_progress: ProgressCallback
+) -> str:
+    """Copy the output of a process to its log, and report the phases that begin.
 
-    The caller appends the entry point and its arguments.
+    Returns:
+        The last message of a job that is not the begin of a phase, or the cause of a failure that
+        ended the process before the job could report it.
+    """
+    last_message, cause = "", None
+    for line in process.stdout or ():
+        log.write(line)
+        log.flush()
+        cause = cause or find_failure_cause(line)
+        match = _MESSAGE.search(line)
+        if match and match[2]:
+            on_progress(match[1], int(match[2]), int(match[3]), match[4])
+        elif match:
+            last_message = match[4]
+    return cause or last_message
+
+
+def spark_submit_command(memory: str, input_bytes: int) -> Sequence[str]:
+    """Return the command that runs a program with Spark in a single local process.
+
+    The caller appends the program and its arguments.
 
     Args:
-        package: ZIP file with the modules that the jobs import.
         memory: Driver memory, in Spark notation.
         input_bytes: Total size of the input. Determines the JVM options.
     """
-    settings = spark_settings.single_machine_settings(os.cpu_count() or 1)
-    settings["spark.driver.extraJavaOptions"] = " ".join(spark_settings.jvm_options(input_bytes))
+    jvm_options = " ".join(spark_settings.jvm_options(input_bytes))
+    settings = spark_settings.SINGLE_MACHINE_SETTINGS | {
+        "spark.driver.extraJavaOptions": jvm_options
+    }
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", "local[*]"]
-    command += ["--driver-memory", memory, "--py-files", str(package)]
+    command += ["--driver-memory", memory]
     for key, value in settings.items():
         command += ["--conf", f"{key}={value}"]
     return command

@@ -4,6 +4,9 @@ Each format has these properties:
 
 - `regex`: A regular expression that matches the complete, trimmed field of a valid value. It has
   the same meaning in Python's `re` and in Java.
+- `canonical_regex`: A regular expression of Java that matches only trimmed fields in the most
+  common notation, in ASCII and without quotes and commas. Such a field also matches `regex`. All
+  quantifiers of unlimited length are possessive, so that it takes linear time and no stack space.
 - `description`: The notation, for the data dictionary.
 - `sql_type`: The type of the values, spelled as Spark, Glue, and Athena expect.
 """
@@ -13,6 +16,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Union
+
+# All printable ASCII characters except for space, quotation mark, and comma.
+_VISIBLE = r"[!#-+\--~]"
+
+CANONICAL_TEXT = rf"{_VISIBLE}+(?: +{_VISIBLE}+)*+"
+"""The regular expression of text in printable ASCII characters that needs no quotes."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,11 @@ class TextFormat:
     description: str = "text"
 
     @property
+    def canonical_regex(self) -> str:
+        """The regular expression of the most common notation."""
+        return self.regex or CANONICAL_TEXT
+
+    @property
     def sql_type(self) -> str:
         """The SQL type of the values."""
         return "string"
@@ -39,7 +53,7 @@ class TextFormat:
 class BooleanFormat:
     """A boolean, written as `0` or `1`."""
 
-    regex = "[01]"
+    regex = canonical_regex = "[01]"
     description = "0 or 1"
     sql_type = "boolean"
 
@@ -49,6 +63,7 @@ class IntegerFormat:
     """Digits without a sign, up to the largest signed 32-bit integer."""
 
     regex = "0*[0-9]{1,10}"
+    canonical_regex = "[0-9]{1,9}"
     description = "digits"
     sql_type = "int"
     maximum = 2**31 - 1
@@ -81,6 +96,14 @@ class DecimalFormat:
         return rf"{sign}0*[0-9]{{1,{self.precision - self.scale}}}(?:\.[0-9]{fraction})?"
 
     @property
+    def canonical_regex(self) -> str:
+        """The regular expression of the most common notation."""
+        sign = "-?" if self.minimum < 0 else ""
+        # With one excess digit, rounding needs no other digits.
+        digits = self.scale + 1 if self.round_excess else self.scale
+        return rf"{sign}[0-9]{{1,{self.precision - self.scale}}}(?:\.[0-9]{{1,{digits}}})?"
+
+    @property
     def description(self) -> str:
         """The notation, for the data dictionary."""
         if self.maximum is not None:
@@ -109,6 +132,16 @@ class TimestampFormat:
         digits = re.sub("[MdHms]", "[0-9]", self.datetime_pattern)
         # Java accepts year 0, which does not exist in the calendar of the input files.
         return digits.replace("yyyy", "(?!0000)[0-9]{4}")
+
+    @property
+    def canonical_regex(self) -> str:
+        """The regular expression of the most common notation."""
+        return self.regex
+
+    @property
+    def is_iso(self) -> bool:
+        """Whether the notation is that of ISO 8601, with a space between date and time."""
+        return self.datetime_pattern in ("yyyy-MM-dd", "yyyy-MM-dd HH:mm:ss")
 
     @property
     def description(self) -> str:

@@ -30,15 +30,34 @@ from contract.kpi_tables import (
 )
 from contract.reports import KpiReport, TableTotals, describe_no_accepted_rows, format_money
 from spark import kpi_tables, storage
-from spark.cleaning.rows import select_accepted, validated
+from spark.cleaning.cleaned_dataset import FileCleaner
+from spark.concurrency import run_concurrently
 from spark.errors import InputError
 from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
-from spark.reading.csv_reader import read_headers, read_rows
+from spark.reading.csv_reader import read_headers
+from spark.session import set_shuffle_partitions
 from spark.tables import RowCounter, cast_to_schema, write_table
 
 PROGRAM = "kpis"
 
+_CSV_BYTES_PER_PARQUET_BYTE = 2
+
 AcceptedRowsReader = Callable[[Dataset], DataFrame]
+
+_NEEDED_COLUMNS = {
+    RENTALS: (
+        "user_id",
+        "vehicle_id",
+        "rental_start_time",
+        "rental_end_time",
+        "pickup_location",
+        "total_amount",
+    ),
+    LOCATIONS: ("location_id", "location_name", "city", "state"),
+    VEHICLES: ("vehicle_id", "vehicle_type", "brand"),
+    USERS: ("user_id", "first_name", "last_name", "email"),
+}
+"""The columns of the input files that the tables need."""
 
 
 def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
@@ -63,13 +82,18 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
         require_new_run(spark, output, run_id, layout.KPI_JOB)
         read_accepted = _raw_rows_reader(spark, options.input)
 
-    progress = ProgressLog(PROGRAM, phases=len(KPI_TABLES))
-    totals = {}
-    for table, rows in _build_tables(read_accepted, options.personal_data).items():
+    progress = ProgressLog(PROGRAM, phases=len(KPI_TABLES) + 1)
+    progress.start_phase("reading and summarizing rentals")
+    tables = _build_tables(read_accepted, options.personal_data)
+
+    def write(table: KpiTable) -> TableTotals:
         progress.start_phase(table.name)
-        columns = table.columns_for(options.personal_data)
+        rows = cast_to_schema(tables[table], table.columns_for(options.personal_data))
         uri = layout.join_uri(output, layout.kpi_prefix(table, run_id))
-        totals[table.name] = _write_and_count(cast_to_schema(rows, columns), table, uri)
+        return _write_and_count(rows, table, uri)
+
+    names = [table.name for table in KPI_TABLES]
+    totals = dict(zip(names, run_concurrently(write, KPI_TABLES)))
     report = KpiReport(
         run_id=run_id,
         tables=totals,
@@ -80,10 +104,11 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
 
 def _raw_rows_reader(spark: SparkSession, folder: str) -> AcceptedRowsReader:
     headers = read_headers(spark, folder, DATASETS)
+    set_shuffle_partitions(spark, storage.get_size(spark, folder))
 
     def read_accepted(dataset: Dataset) -> DataFrame:
-        raw = read_rows(spark, folder, dataset, headers[dataset])
-        return raw.transform(validated(dataset)).transform(select_accepted(dataset))
+        columns = _NEEDED_COLUMNS[dataset]
+        return FileCleaner(spark, folder, dataset, headers[dataset], columns).clean().accepted
 
     return read_accepted
 
@@ -96,6 +121,10 @@ def _curated_rows_reader(spark: SparkSession, output: str, run_id: str) -> Accep
             "run transformation_job first"
         )
 
+    rentals_uri = layout.join_uri(output, layout.curated_prefix(RENTALS, run_id))
+    curated_bytes = storage.get_size(spark, rentals_uri)
+    set_shuffle_partitions(spark, _CSV_BYTES_PER_PARQUET_BYTE * curated_bytes)
+
     def read_accepted(dataset: Dataset) -> DataFrame:
         return spark.read.parquet(layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
 
@@ -105,23 +134,26 @@ def _curated_rows_reader(spark: SparkSession, output: str, run_id: str) -> Accep
 def _build_tables(
     read_accepted: AcceptedRowsReader, personal_data: bool
 ) -> dict[KpiTable, DataFrame]:
-    # The rentals are persisted so that only the first table reads and cleans them.
-    rentals = read_accepted(RENTALS).select(*kpi_tables.RENTAL_COLUMNS).persist()
-    users = kpi_tables.user_metrics(rentals)
+    datasets = [RENTALS, LOCATIONS, VEHICLES, *([USERS] if personal_data else [])]
+    accepted = dict(zip(datasets, run_concurrently(read_accepted, datasets)))
+    summaries = kpi_tables.summarize(accepted[RENTALS].select(*kpi_tables.RENTAL_COLUMNS))
+    # Each summary is read by several tables.
+    summaries.users_and_days.persist()
+    summaries.vehicles_and_locations.persist()
+    users = kpi_tables.user_metrics(summaries)
     if personal_data:
-        users = kpi_tables.add_personal_data(users, read_accepted(USERS))
+        users = kpi_tables.add_personal_data(users, accepted[USERS])
     return {
-        LOCATION_METRICS: kpi_tables.location_metrics(rentals, read_accepted(LOCATIONS)),
-        VEHICLE_METRICS: kpi_tables.vehicle_metrics(rentals, read_accepted(VEHICLES)),
-        DAILY_METRICS: kpi_tables.daily_metrics(rentals),
-        TRANSACTION_METRICS: kpi_tables.transaction_metrics(rentals),
+        LOCATION_METRICS: kpi_tables.location_metrics(summaries, accepted[LOCATIONS]),
+        VEHICLE_METRICS: kpi_tables.vehicle_metrics(summaries, accepted[VEHICLES]),
+        DAILY_METRICS: kpi_tables.daily_metrics(summaries),
+        TRANSACTION_METRICS: kpi_tables.transaction_metrics(summaries),
         USER_METRICS: users,
     }
 
 
 def _write_and_count(rows: DataFrame, table: KpiTable, uri: str) -> TableTotals:
     counter = RowCounter(
-        F.count(F.lit(1)).alias("rows"),
         F.sum(table.count_column).alias("transactions"),
         F.sum(table.revenue_column).alias("revenue"),
     )

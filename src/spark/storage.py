@@ -23,6 +23,12 @@ def is_file(spark: SparkSession, uri: str) -> bool:
     return bool(file_system.exists(path)) and bool(file_system.getFileStatus(path).isFile())
 
 
+def get_size(spark: SparkSession, uri: str) -> int:
+    """Return the size of a file, or of all files in a folder, in bytes."""
+    file_system, path = _file_system(spark, uri)
+    return int(file_system.getContentSummary(path).getLength())
+
+
 def read_head(spark: SparkSession, uri: str, limit: int) -> tuple[bytes, bool]:
     """Return the first `limit` bytes of the file, and whether they are the complete file."""
     file_system, path = _file_system(spark, uri)

@@ -20,17 +20,25 @@ def cast_to_schema(table: DataFrame, columns: Iterable[tuple[str, str]]) -> Data
 
 
 class RowCounter:
-    """Aggregates over the rows at one point of a query plan.
+    """Counts the rows of a table, and aggregates over them, while a write computes the table.
 
-    They are computed while a write executes the plan, so they need no second pass over the data.
+    They need no second pass over the data.
+
+    Args:
+        aggregates: The aggregates besides `rows`, the number of rows. Each has an alias.
     """
 
     def __init__(self, *aggregates: Column) -> None:
-        self._aggregates = aggregates
+        self._aggregates = (F.count(F.lit(1)).alias("rows"), *aggregates)
         self._observation = Observation()
 
     def observe(self, rows: DataFrame) -> DataFrame:
-        """Return the same rows, with the aggregates attached to their plan."""
+        """Return the same rows, with the aggregates attached to their plan.
+
+        Write the result as it is. If another operation followed, Spark could find out that it has
+        no rows and drop the complete plan, and `counts` would never return. If a shuffle followed,
+        Spark would count the rows of a repeated stage again.
+        """
         return rows.observe(self._observation, *self._aggregates)
 
     @property

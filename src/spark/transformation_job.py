@@ -7,8 +7,10 @@ Usage:
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
+from decimal import Decimal
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contract import codes, layout
@@ -21,11 +23,13 @@ from contract.reports import (
     join_problems,
 )
 from spark import storage
-from spark.cleaning.rental_warnings import add_warning_context, warning_counts
-from spark.cleaning.row_rules import REASONS
-from spark.cleaning.rows import select_accepted, select_rejected, validated
+from spark.cleaning.checked_records import REASONS
+from spark.cleaning.cleaned_dataset import CleanedDataset, FileCleaner
+from spark.cleaning.rental_warnings import count_warnings
+from spark.concurrency import run_concurrently
 from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
-from spark.reading.csv_reader import read_headers, read_rows
+from spark.reading.csv_reader import read_headers
+from spark.session import set_shuffle_partitions
 from spark.tables import RowCounter, cast_to_schema, write_table
 
 PROGRAM = "transformation_job"
@@ -44,91 +48,71 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
     run_id, output = options.run_id, options.output
     require_new_run(spark, output, run_id, layout.TRANSFORMATION_JOB)
     headers = read_headers(spark, options.input, DATASETS)
-    progress = ProgressLog(PROGRAM, phases=2 * len(DATASETS))
+    set_shuffle_partitions(spark, storage.get_size(spark, options.input))
+    progress = ProgressLog(PROGRAM, phases=2 * len(DATASETS) + 1)
 
-    rows = {
-        dataset: read_rows(spark, options.input, dataset, headers[dataset])
-        .transform(validated(dataset))
-        .persist()
-        for dataset in DATASETS
-    }
-    accepted = {dataset: rows[dataset].transform(select_accepted(dataset)) for dataset in DATASETS}
-    # The warnings about rentals need the other datasets, so the rentals come last.
-    accepted_counters: dict[Dataset, RowCounter] = {}
-    for dataset in (USERS, VEHICLES, LOCATIONS, RENTALS):
+    def transform(dataset: Dataset) -> _WrittenDataset:
         progress.start_phase(f"{dataset.name}: reading and cleaning")
-        table, counter = accepted[dataset], RowCounter(F.count(F.lit(1)).alias("accepted"))
-        if dataset is RENTALS:
-            table = add_warning_context(
-                table, accepted[USERS], accepted[VEHICLES], accepted[LOCATIONS]
-            )
-            counter = _build_rental_counter()
-        accepted_counters[dataset] = counter
-        curated = cast_to_schema(counter.observe(table), dataset.curated_columns)
-        write_table(curated, layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
+        cleaned = FileCleaner(spark, options.input, dataset, headers[dataset]).clean()
+        progress.start_phase(f"{dataset.name}: writing")
+        written = _write_dataset(cleaned, dataset, output, run_id)
+        cleaned.unpersist()
+        return written
 
-    counts = {}
-    for dataset in DATASETS:
-        progress.start_phase(f"{dataset.name}: writing rejected rows")
-        uri = layout.join_uri(output, layout.quarantine_prefix(dataset, run_id))
-        counts[dataset.name] = _write_rejected(
-            rows[dataset], dataset, uri, accepted_counters[dataset]
-        )
-    rental_counts = accepted_counters[RENTALS].counts
+    written = dict(zip(DATASETS, run_concurrently(transform, DATASETS)))
+    progress.start_phase("counting warnings")
     report = TransformationReport(
         run_id=run_id,
-        datasets=counts,
-        warnings={code: rental_counts[code] for code in codes.WARNINGS},
-        accepted_revenue=format_money(rental_counts["revenue"]),
+        datasets={dataset.name: written[dataset].counts for dataset in DATASETS},
+        warnings=_count_warnings(spark, output, run_id),
+        accepted_revenue=format_money(written[RENTALS].revenue),
         problem=join_problems(
             describe_no_accepted_rows(dataset)
             for dataset in DATASETS
-            if not counts[dataset.name].accepted
+            if not written[dataset].counts.accepted
         ),
     )
     uri = layout.join_uri(output, layout.job_report_key(layout.TRANSFORMATION_JOB, run_id))
     storage.write_text(spark, uri, report.to_json())
 
 
-def _build_rental_counter() -> RowCounter:
-    return RowCounter(
-        F.count(F.lit(1)).alias("accepted"),
-        F.sum("total_amount").alias("revenue"),
-        *warning_counts(),
-    )
+@dataclass(frozen=True)
+class _WrittenDataset:
+    """What was written of a dataset: the numbers of rows, and the revenue of rentals."""
+
+    counts: DatasetCounts
+    revenue: Decimal | None
 
 
-def _write_rejected(
-    rows: DataFrame, dataset: Dataset, uri: str, accepted_counter: RowCounter
-) -> DatasetCounts:
-    """Write the rejected rows and return the counts of the dataset.
+def _write_dataset(
+    cleaned: CleanedDataset, dataset: Dataset, output: str, run_id: str
+) -> _WrittenDataset:
+    """Write the accepted and the rejected rows.
 
     Read rows are counted independently of accepted and rejected rows, so that a lost row is
-    detected. All three are counted where no shuffle follows, because Spark would count the rows of
-    a repeated stage again.
-
-    Args:
-        rows: The validated rows of the dataset.
-        dataset: The dataset.
-        uri: Where to write the rejected rows.
-        accepted_counter: The counter of the accepted rows, which are already written.
+    detected.
 
     Raises:
         RuntimeError: The counts do not add up, which is a bug in the job.
     """
-    read_counter = RowCounter(F.count(F.lit(1)).alias("read"))
+    revenue = [F.sum("total_amount").alias("revenue")] if dataset is RENTALS else []
+    accepted_counter = RowCounter(*revenue)
+    accepted = accepted_counter.observe(cast_to_schema(cleaned.accepted, dataset.curated_columns))
+    write_table(accepted, layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
+
     reasons = [
         F.count_if(F.array_contains(REASONS, code)).alias(code)
         for code in codes.reject_codes(dataset)
     ]
-    rejected_counter = RowCounter(F.count(F.lit(1)).alias("rejected"), *reasons)
-    rejected = read_counter.observe(rows).transform(select_rejected)
-    write_table(rejected_counter.observe(rejected), uri)
-    rejected_counts = rejected_counter.counts
+    rejected_counter = RowCounter(*reasons)
+    rejected = rejected_counter.observe(cleaned.rejected)
+    write_table(rejected, layout.join_uri(output, layout.quarantine_prefix(dataset, run_id)))
+
+    accepted_counts, rejected_counts = accepted_counter.counts, rejected_counter.counts
     counts = DatasetCounts(
-        read=read_counter.counts["read"],
-        accepted=accepted_counter.counts["accepted"],
-        rejected=rejected_counts["rejected"],
+        read=cleaned.read,
+        accepted=accepted_counts["rows"],
+        rejected=rejected_counts["rows"],
         reasons={
             code: rejected_counts[code]
             for code in codes.reject_codes(dataset)
@@ -140,7 +124,18 @@ def _write_rejected(
             f"{dataset.name}: accepted and rejected rows do not add up to the rows read: {counts}."
             " This is a bug in the job: report it with the log"
         )
-    return counts
+    return _WrittenDataset(counts, accepted_counts.get("revenue"))
+
+
+def _count_warnings(spark: SparkSession, output: str, run_id: str) -> dict[str, int]:
+    """Return the number of accepted rentals with each warning, counted in what was written."""
+    rentals, users, vehicles, locations = (
+        spark.read.parquet(layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
+        for dataset in (RENTALS, USERS, VEHICLES, LOCATIONS)
+    )
+    [row] = count_warnings(rentals, users, vehicles, locations).collect()
+    counts = row.asDict()
+    return {code: counts[code] for code in codes.WARNINGS}
 
 
 if __name__ == "__main__":

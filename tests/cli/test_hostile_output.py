@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from cli.summary import show_answers, show_counts
 from contract.text import escape_control_characters, has_control_characters
 from local.errors import UserError
 from local.mailbox import Email
-from local.spark.job_runner import JobResult, JobsRequest, ProgressCallback
+from local.spark.job_runner import JobsRequest, JobsResult, ProgressCallback
 from pipeline.publication.questions import QUESTIONS
 from tests.support.console import create_console, get_output
 
@@ -106,9 +106,9 @@ def _print_check_result(text: str, console: Console) -> None:
 
 
 def _print_job_progress(text: str, console: Console) -> None:
-    def run_jobs(_: JobsRequest, on_progress: ProgressCallback) -> Mapping[str, JobResult]:
+    def run_jobs(_: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
         on_progress("kpis", 1, 2, text)
-        return {}
+        return JobsResult(0, text)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli.jobs, "console", console)

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import pytest
 
 from local.spark.job_runner import JobsRequest, run_jobs
-from pipeline.release.spark_package import ENTRY_POINTS
 from sample_data import write_sample
 from tests.oracle import compute_expected
 from tests.support.comparison import assert_kpis_match, assert_transformation_matches
@@ -76,41 +75,44 @@ def test_command_shows_the_kpis(
     _, process = real_run
     for text in ("16,200,620.00", "733,207.00", "Bean LLC", "88,170.00", "8,139", "2024-05-31"):
         assert text in process.stdout
-    assert "kpis [5/5]" in process.stdout
+    assert "kpis [6/6]" in process.stdout
 
 
 class _RecordedProcess(subprocess.Popen[str]):
-    """A process whose ID can be looked up by the name of its program."""
+    """A process whose ID can be looked up."""
 
-    pids: ClassVar[dict[str, int]] = {}
+    pids: ClassVar[list[int]] = []
 
     def __init__(self, command: list[str], **options: Any) -> None:
         super().__init__(command, **options)
-        self.pids.update({Path(argument).stem: self.pid for argument in command})
+        self.pids.append(self.pid)
 
 
+@pytest.mark.parametrize(
+    ("killed_job", "last_phase"), [("transformation_job", "writing"), ("kpis", "daily_metrics")]
+)
 def test_killed_jobs_do_not_change_an_earlier_run(
+    killed_job: str,
+    last_phase: str,
     real_run: tuple[Path, subprocess.CompletedProcess[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output, _ = real_run
+    run_id = f"killed-{killed_job}"
     before = read_files(output)
     write_sample(tmp_path, rentals=5)
     monkeypatch.setattr("local.spark.job_runner.subprocess.Popen", _RecordedProcess)
-    killed: list[str] = []
 
-    def kill(job: str, phase: int, *_: object) -> None:
-        if phase == 3:
-            killed.append(job)
-            os.killpg(_RecordedProcess.pids[job], signal.SIGKILL)
+    def kill(job: str, _phase: int, _phases: int, description: str) -> None:
+        if job == killed_job and description.endswith(last_phase):
+            os.killpg(_RecordedProcess.pids[-1], signal.SIGKILL)
 
-    results = run_jobs(JobsRequest(tmp_path, output, "second", "1g"), kill)
-    failed = {job for job, result in results.items() if result.exit_code != 0}
-    assert set(killed) == failed == set(ENTRY_POINTS)
-    assert read_files(output, excluding="second") == before
-    assert not (output / "runs" / "second").exists()
-    assert (output / "output" / "users" / "run_id=second").exists()
+    result = run_jobs(JobsRequest(tmp_path, output, run_id, "1g"), kill)
+    assert result.exit_code != 0
+    assert read_files(output, excluding=run_id) == before
+    assert not (output / "runs" / run_id / "kpis.json").exists()
+    assert (output / "runs" / run_id).exists() == (killed_job == "kpis")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -118,7 +120,7 @@ def test_stopping_the_command_stops_its_processes(number: signal.Signals, tmp_pa
     write_sample(tmp_path / "in", rentals=5)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    logs = tmp_path / "out" / "logs" / "r1"
+    log = tmp_path / "out" / "logs" / "r1.log"
     command = [
         sys.executable,
         "-P",
@@ -135,7 +137,7 @@ def test_stopping_the_command_stops_its_processes(number: signal.Signals, tmp_pa
         [*command, "--run-id", "r1"], env=os.environ | environment, stderr=subprocess.DEVNULL
     )
     signal.signal(signal.SIGINT, original_handler)
-    assert wait_until(lambda: len(list(logs.glob("*.log"))) == len(ENTRY_POINTS))
+    assert wait_until(lambda: log.exists() and log.stat().st_size > 0)
     running.send_signal(number)
     assert running.wait(timeout=30) == 128 + number
     # The folder is deleted after both process groups have been killed.

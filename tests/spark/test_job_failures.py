@@ -99,12 +99,22 @@ def test_error_lists_every_invalid_file(source: Path, run_kpis: RunJob, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    "line",
+    [b"1,Caf\xe9,x,y,CA,12345,0,0", b"1,Cafe,x,y,CA,12345,0,\xe2", b'1,"\xe9\n",x,y,CA,1,0,0'],
+)
 def test_invalid_utf8_beyond_the_head_fails_the_job(
-    source: Path, monkeypatch: pytest.MonkeyPatch, run_kpis: RunJob, tmp_path: Path
+    line: bytes,
+    line_end: bytes,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_kpis: RunJob,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(spark.reading.csv_reader, "HEAD_BYTES", 400)
     with (source / "locations.csv").open("ab") as file:
-        file.write("1,Café,x,y,CA,12345,0,0\n".encode("latin-1"))
+        file.write(line + line_end)
     with pytest.raises(Exception) as error_info:  # noqa: PT011 - Spark wraps the error
         run_kpis(source)
     problem = "locations.csv is not valid UTF-8; save it as UTF-8 and upload it again"

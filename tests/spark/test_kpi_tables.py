@@ -43,6 +43,10 @@ def frames(spark: SparkSession) -> dict[str, DataFrame]:
     }
 
 
+def _summarize(frames: dict[str, DataFrame]) -> kpi_tables.Summaries:
+    return kpi_tables.summarize(frames["rentals"])
+
+
 def _rows(table: DataFrame, *columns: str) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in table.select(*columns).collect()}
 
@@ -50,7 +54,7 @@ def _rows(table: DataFrame, *columns: str) -> set[tuple[Any, ...]]:
 def test_unknown_vehicles_share_one_row_and_keep_their_revenue(
     frames: dict[str, DataFrame],
 ) -> None:
-    table = kpi_tables.vehicle_metrics(frames["rentals"], frames["vehicles"])
+    table = kpi_tables.vehicle_metrics(_summarize(frames), frames["vehicles"])
     columns = ("vehicle_type", "brand", "total_revenue", "total_rentals", "unique_vehicles")
     assert _rows(table, *columns) == {
         ("basic", "Kia", Decimal("0.03"), 2, 2),
@@ -61,7 +65,7 @@ def test_unknown_vehicles_share_one_row_and_keep_their_revenue(
 def test_average_is_rounded_half_up_and_hours_are_rounded_after_summing(
     frames: dict[str, DataFrame],
 ) -> None:
-    table = kpi_tables.vehicle_metrics(frames["rentals"], frames["vehicles"])
+    table = kpi_tables.vehicle_metrics(_summarize(frames), frames["vehicles"])
     basic = cast_to_schema(table, VEHICLE_METRICS.columns).where("brand = 'Kia'")
     # 0.03 / 2 = 0.015. 18 s are 0.005 h, although the hours of each single rental are 0.00.
     columns = ("average_transaction", "total_rental_hours", "avg_rental_duration")
@@ -69,7 +73,7 @@ def test_average_is_rounded_half_up_and_hours_are_rounded_after_summing(
 
 
 def test_unknown_location_has_a_row(frames: dict[str, DataFrame]) -> None:
-    table = kpi_tables.location_metrics(frames["rentals"], frames["locations"])
+    table = kpi_tables.location_metrics(_summarize(frames), frames["locations"])
     assert _rows(table, "location_id", "location_name", "city", "state", "total_transactions") == {
         ("l1", "Bean LLC", "Fontana", "CA", 2),
         ("l9", None, None, None, 1),
@@ -78,7 +82,7 @@ def test_unknown_location_has_a_row(frames: dict[str, DataFrame]) -> None:
 
 def test_personal_data_is_null_for_unknown_users(frames: dict[str, DataFrame]) -> None:
     users = kpi_tables.add_personal_data(
-        kpi_tables.user_metrics(frames["rentals"]), frames["users"]
+        kpi_tables.user_metrics(_summarize(frames)), frames["users"]
     )
     assert _rows(users, "user_id", "total_spending", "first_name", "last_name", "email") == {
         ("u1", Decimal("0.03"), "Ann", None, "a@b.c"),
@@ -87,7 +91,7 @@ def test_personal_data_is_null_for_unknown_users(frames: dict[str, DataFrame]) -
 
 
 def test_tables_without_rentals(frames: dict[str, DataFrame]) -> None:
-    no_rentals = frames["rentals"].limit(0)
+    no_rentals = kpi_tables.summarize(frames["rentals"].limit(0))
     [run] = kpi_tables.transaction_metrics(no_rentals).collect()
     assert set(run.asDict().values()) == {0, None}
     assert run["total_revenue"] == 0
@@ -96,13 +100,13 @@ def test_tables_without_rentals(frames: dict[str, DataFrame]) -> None:
 
 
 def test_tables_have_the_columns_of_the_contract(frames: dict[str, DataFrame]) -> None:
-    rentals = frames["rentals"]
+    summaries = _summarize(frames)
     tables = [
-        kpi_tables.location_metrics(rentals, frames["locations"]),
-        kpi_tables.vehicle_metrics(rentals, frames["vehicles"]),
-        kpi_tables.daily_metrics(rentals),
-        kpi_tables.transaction_metrics(rentals),
-        kpi_tables.user_metrics(rentals),
+        kpi_tables.location_metrics(summaries, frames["locations"]),
+        kpi_tables.vehicle_metrics(summaries, frames["vehicles"]),
+        kpi_tables.daily_metrics(summaries),
+        kpi_tables.transaction_metrics(summaries),
+        kpi_tables.user_metrics(summaries),
     ]
     for definition, table in zip(KPI_TABLES, tables, strict=True):
         assert set(table.columns) == {name for name, _ in definition.columns}

@@ -15,7 +15,8 @@ from contract.datasets import Dataset, InputColumn
 from contract.field_formats import TextFormat
 from spark.errors import InputError
 from spark.reading import csv_grammar
-from spark.reading.csv_reader import read_headers, read_rows
+from spark.reading.csv_reader import read_headers, read_records
+from spark.reading.records import RECORD, split_record
 from tests.oracle.records import parse_records
 from tests.support.time_limit import time_limit
 
@@ -45,7 +46,9 @@ def partitioning(request: pytest.FixtureRequest, spark: SparkSession) -> Iterato
 
 def _read(spark: SparkSession, folder: Path, dataset: Dataset) -> list[tuple[str | None, ...]]:
     header = read_headers(spark, str(folder), [dataset])[dataset]
-    return [tuple(row) for row in read_rows(spark, str(folder), dataset, header).collect()]
+    records = read_records(spark, str(folder), dataset, header, join_lines=dataset.multiline)
+    rows = records.select(split_record(F.col(RECORD), dataset, header).alias("row")).select("row.*")
+    return [tuple(row) for row in rows.collect()]
 
 
 def _expected_rows(text: str, dataset: Dataset) -> list[tuple[str | None, ...]]:

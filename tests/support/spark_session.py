@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from local.spark.job_runner import spark_environment
-from local.spark.spark_settings import jvm_options, single_machine_settings
+from local.spark.spark_settings import SINGLE_MACHINE_SETTINGS, jvm_options
 from spark.session import get_spark_session
 
 
@@ -20,7 +20,7 @@ def open_session() -> Iterator[SparkSession]:
     for name, value in spark_environment().items():
         patch.setenv(name, value)
     settings = {
-        **single_machine_settings(cores=2),
+        **SINGLE_MACHINE_SETTINGS,
         "spark.driver.memory": "2g",
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.showConsoleProgress": "false",

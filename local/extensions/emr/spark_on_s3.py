@@ -17,6 +17,7 @@ from local.spark import spark_settings
 
 SPARK_SUBMIT = "spark-submit"
 _SCHEME = "s3://"
+_PARTITIONS_PER_CORE = 4
 _DRIVER_MEMORY = "1g"
 # Settings of a cluster that describe its machines, so they do not apply here.
 _CLUSTER_ONLY_PREFIXES = (
@@ -88,7 +89,9 @@ def _write_configuration(
         },
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": _DRIVER_MEMORY,
-        **spark_settings.single_machine_settings(cores),
+        **spark_settings.SINGLE_MACHINE_SETTINGS,
+        # The default of 200 is for clusters.
+        "spark.sql.shuffle.partitions": str(_PARTITIONS_PER_CORE * cores),
         "spark.driver.extraJavaOptions": " ".join(jvm_options),
         "spark.sql.warehouse.dir": (folder / "tmp").as_uri(),
         **_FILE_SYSTEM_SETTINGS,

@@ -27,11 +27,37 @@ def convert_field(text: Column, field_format: FieldFormat) -> Column:
     """Return the value of a trimmed field, or null if the field does not have the format."""
     if field_format.regex is not None:
         text = F.when(text.rlike(rf"\A{field_format.regex}\z"), text)
+    if isinstance(field_format, DecimalFormat) and field_format.round_excess:
+        text = _cut_fraction(text, field_format.scale + 1)
+    return convert_valid_notation(text, field_format)
+
+
+def convert_valid_notation(text: Column, field_format: FieldFormat) -> Column:
+    """Return the value of a field that matches the regular expression of its format.
+
+    Args:
+        text: The field; null for no value. A decimal number has no more fraction digits than
+            `canonical_regex` allows.
+        field_format: The format of the field.
+
+    Returns:
+        The value, or null if it is out of range or does not exist, such as February 30.
+    """
     return _CONVERTERS[type(field_format)](text, field_format)
 
 
-# Each converter accepts null or text that matches the regular expression of the format. It casts
-# only where the cast cannot fail for such text, because a failed cast ends the job in ANSI mode.
+def _cut_fraction(number: Column, digits: int) -> Column:
+    """Return the text of a number with at most the given number of fraction digits.
+
+    The first digit after the last one to keep decides alone how half up rounds, so the other digits
+    are not needed. The cast would take time that grows with the square of their number: minutes for
+    a single field of a megabyte.
+    """
+    return F.regexp_extract(number, rf"\A[^.]*(?:\.[0-9]{{1,{digits}}})?", 0)
+
+
+# A converter casts only where the cast cannot fail for text that matches the regular expression of
+# the format, because a failed cast ends the job in ANSI mode.
 
 
 def _convert_text(text: Column, field_format: TextFormat) -> Column:
@@ -50,29 +76,20 @@ def _convert_integer(text: Column, field_format: IntegerFormat) -> Column:
 
 
 def _convert_decimal(text: Column, field_format: DecimalFormat) -> Column:
-    if field_format.round_excess:
-        text = _cut_fraction(text, field_format.scale + 1)
+    if field_format.maximum is None and not field_format.round_excess:
+        return text.cast(field_format.sql_type)  # the regular expression bounds the digits
     # The cast rounds half up. The additional integer digit leaves room for the carry.
     number = text.cast(f"decimal({field_format.precision + 1},{field_format.scale})")
     is_in_range = number >= field_format.minimum
     if field_format.maximum is not None:
-        is_in_range = is_in_range & (number <= field_format.maximum)
+        is_in_range &= number <= field_format.maximum
     return F.when(is_in_range, number.cast(field_format.sql_type))
 
 
-def _cut_fraction(number: Column, digits: int) -> Column:
-    """Return the text of a number with at most the given number of fraction digits.
-
-    The first digit after the last one to keep decides alone how half up rounds, so the other digits
-    are not needed. The cast would take time that grows with the square of their number: minutes for
-    a single field of a megabyte.
-    """
-    return F.regexp_extract(number, rf"\A[^.]*(?:\.[0-9]{{1,{digits}}})?", 0)
-
-
 def _convert_timestamp(text: Column, field_format: TimestampFormat) -> Column:
-    timestamp = F.try_to_timestamp(text, F.lit(field_format.datetime_pattern))
-    return timestamp.cast(field_format.sql_type)
+    # Without a pattern, Spark reads ISO 8601 twice as fast.
+    pattern = () if field_format.is_iso else (F.lit(field_format.datetime_pattern),)
+    return F.try_to_timestamp(text, *pattern).cast(field_format.sql_type)
 
 
 _CONVERTERS: dict[type, Callable[..., Column]] = {

@@ -1,75 +1,62 @@
-"""Separation of raw rows into accepted and rejected rows, shared by both jobs."""
+"""Conversion of records to rows, which are valid or rejected."""
 
 from __future__ import annotations
 
 from typing import Callable
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contract import codes
 from contract.datasets import RENTALS, Dataset
-from spark.cleaning.conversion import convert_field, trim_field
-from spark.cleaning.row_rules import REASONS, TEXT, VALUE, reject_reasons
-from spark.reading.csv_reader import RAW_RECORD
+from contract.file_check import Header
+from spark.cleaning.canonical_records import are_valid, canonical_fields, canonical_values
+from spark.cleaning.checked_records import REJECTION, VALUE, check_record
+from spark.reading.records import RECORD
 
-RAW = "raw"
 SECONDS_PER_HOUR = 3600
 
 Transformation = Callable[[DataFrame], DataFrame]
 
 
-def validated(dataset: Dataset) -> Transformation:
-    """Return the transformation that applies all row rules to the rows of `read_rows`.
+def converted(dataset: Dataset, header: Header) -> Transformation:
+    """Return the transformation from the records of a file to rows.
 
-    Its result has three columns:
+    The rules about a single row are applied; duplicates are not looked for.
 
-    - `value`: A struct of the converted fields; null for a rejected row.
-    - `raw`: A struct of the fields as they are in the file, and `raw_record`; null for an accepted
-      row.
-    - `reject_reasons`: The sorted reject codes; empty for an accepted row.
+    Its result has these columns:
+
+    - The columns of the dataset, with converted values; null for a rejected row.
+    - `rejection`: Why the row is rejected, as `build_rejection` returns it; null for a valid row.
+    - `record`: The record.
     """
-    texts = [trim_field(F.col(column.name)).alias(column.name) for column in dataset.columns]
+    record, fields, canonical = F.col(RECORD), F.col("_fields"), F.col("_canonical")
+    checked = F.col("_checked")
+    is_valid = are_valid(canonical, fields, dataset, header)
     values = [
-        convert_field(F.col(f"{TEXT}.{column.name}"), column.format).alias(column.name)
-        for column in dataset.columns
+        F.when(checked.isNull(), canonical[name]).otherwise(checked[VALUE][name]).alias(name)
+        for name in dataset.column_names
     ]
-    raw = F.struct(*dataset.column_names, RAW_RECORD)
 
-    def transform(rows: DataFrame) -> DataFrame:
+    def transform(records: DataFrame) -> DataFrame:
+        # Each step uses the columns of the previous one several times. Therefore, Spark does not
+        # merge the steps, which would evaluate these columns as often as they are used.
         return (
-            rows.select(raw.alias(RAW), RAW_RECORD, F.struct(*texts).alias(TEXT))
-            .select(RAW, RAW_RECORD, TEXT, F.struct(*values).alias(VALUE))
-            .select(RAW, VALUE, reject_reasons(dataset).alias(REASONS))
-            .transform(_reject_duplicates(dataset))
+            records.select(RECORD, canonical_fields(record, dataset, header).alias("_fields"))
+            .withColumn("_canonical", canonical_values(fields, dataset, header))
             .select(
-                F.when(is_accepted(), F.col(VALUE)).alias(VALUE),
-                F.when(~is_accepted(), F.col(RAW)).alias(RAW),
-                REASONS,
+                RECORD,
+                canonical,
+                F.when(~is_valid, check_record(record, dataset, header)).alias("_checked"),
             )
+            .select(*values, checked[REJECTION].alias(REJECTION), RECORD)
         )
 
     return transform
 
 
-def is_accepted() -> Column:
-    """Return whether a validated row broke no rule."""
-    return F.size(REASONS) == 0
-
-
-def select_accepted(dataset: Dataset) -> Transformation:
-    """Return the transformation from validated rows to the columns of the curated table."""
-
-    def transform(rows: DataFrame) -> DataFrame:
-        values = rows.where(is_accepted()).select(f"{VALUE}.*")
-        return values.transform(_add_derived_columns) if dataset is RENTALS else values
-
-    return transform
-
-
-def select_rejected(rows: DataFrame) -> DataFrame:
-    """Return the rejected rows among validated rows, with their raw text and reject reasons."""
-    return rows.where(~is_accepted()).select(f"{RAW}.*", REASONS)
+def is_rejected() -> Column:
+    """Return whether a row broke a rule."""
+    return F.col(REJECTION).isNotNull()
 
 
 def to_hours(seconds: Column) -> Column:
@@ -77,28 +64,8 @@ def to_hours(seconds: Column) -> Column:
     return seconds.cast("decimal(20,0)") / F.lit(SECONDS_PER_HOUR).cast("decimal(20,0)")
 
 
-def _reject_duplicates(dataset: Dataset) -> Transformation:
-    """Reject all but one of the valid rows that share a key.
-
-    The row whose raw text sorts first is kept. The choice does not depend on the order in which
-    rows are read, so every partitioning gives the same result.
-    """
-    # Rows that are already rejected are distributed by a hash of their content. With one common
-    # value, all of them would end up in one partition.
-    content_hash = F.xxhash64(RAW).cast("string")
-    group = F.when(is_accepted(), F.col(f"{VALUE}.{dataset.key}")).otherwise(content_hash)
-    rank = F.row_number().over(Window.partitionBy(is_accepted(), group).orderBy(RAW))
-    duplicate = F.array(F.lit(codes.duplicate_code(dataset)))
-    is_duplicate = is_accepted() & (F.col("rank") > 1)
-
-    def transform(rows: DataFrame) -> DataFrame:
-        reasons = F.when(is_duplicate, duplicate).otherwise(F.col(REASONS))
-        return rows.withColumn("rank", rank).withColumn(REASONS, reasons)
-
-    return transform
-
-
-def _add_derived_columns(rentals: DataFrame) -> DataFrame:
+def add_derived_columns(rentals: DataFrame) -> DataFrame:
+    """Add the computed columns of the curated table to accepted rentals."""
     start, end = F.col("rental_start_time"), F.col("rental_end_time")
     seconds = F.unix_timestamp(end) - F.unix_timestamp(start)
     types = dict(RENTALS.derived)

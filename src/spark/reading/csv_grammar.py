@@ -21,7 +21,8 @@ _UNCLOSED_RECORD = rf'(?:{_FIELD},)*+"{_QUOTED_TEXT}'
 
 def is_blank(line: Column) -> Column:
     """Return whether the line contains only spaces and tabs."""
-    return F.btrim(line, F.lit(" \t")) == ""
+    # No other line starts with a character below "!", and the comparison ends at the first one.
+    return (line < "!") & (F.btrim(line, F.lit(" \t")) == "")
 
 
 def is_well_quoted(record: Column) -> Column:
@@ -50,10 +51,14 @@ def split_records(lines: Column) -> Column:
     return F.regexp_extract_all(F.concat(lines, F.lit("\n")), F.lit(pattern), F.lit(1))
 
 
+def has_line_ending(line: Column) -> Column:
+    """Return whether the line ends with LF or CR."""
+    return line.endswith("\n") | line.endswith("\r")
+
+
 def strip_line_ending(line: Column) -> Column:
     """Return the text without its final LF or CRLF, or without the CR if the LF is gone already."""
-    has_line_ending = line.endswith("\n") | line.endswith("\r")
-    return F.when(has_line_ending, F.regexp_replace(line, r"\r?\n?\z", "")).otherwise(line)
+    return F.regexp_replace(line, r"\r?\n?\z", "")
 
 
 def split_fields(record: Column) -> Column:

@@ -1,4 +1,4 @@
-"""Read a CSV file as rows of raw text."""
+"""Read a CSV file as records."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contract.layout import join_uri
 from spark import storage
 from spark.errors import InputError
 from spark.reading import csv_grammar
+from spark.reading.records import RECORD
 
-RAW_RECORD = "raw_record"
 _LOG = logging.getLogger(__name__)
 
 NOT_UTF8 = "is not valid UTF-8; save it as UTF-8 and upload it again"
@@ -56,7 +56,9 @@ def read_headers(
     return headers
 
 
-def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header) -> DataFrame:
+def read_records(
+    spark: SparkSession, folder: str, dataset: Dataset, header: Header, join_lines: bool
+) -> DataFrame:
     """Read the records of a dataset's file.
 
     Args:
@@ -64,24 +66,31 @@ def read_rows(spark: SparkSession, folder: str, dataset: Dataset, header: Header
         folder: The URI of the folder that contains the file.
         dataset: The dataset to read.
         header: The header of the file.
+        join_lines: Whether a record can contain line breaks. Needed only if `leaves_quote_open`
+            is true for a line of the file, and only then slower.
 
     Returns:
-        One row per record. The columns of the dataset, in the order of the contract, contain the
-        text as it is in the file. The last column, `raw_record`, is the complete record if the row
-        is malformed; then all other columns are null. Otherwise `raw_record` is null.
+        One row per record, in the column `record`. Blank lines are not records.
     """
-    lines = _read_data_lines(spark, join_uri(folder, dataset.file), dataset, header)
-    records = _join_records(lines) if dataset.multiline else lines.select("line")
-    record = csv_grammar.strip_line_ending(F.col("line"))
-    return (
-        records.select(record.alias("record"))
-        .where(~csv_grammar.is_blank(F.col("record")))
-        .select("record", _split_fields(header).alias("fields"))
-        .select(*_raw_columns(dataset, header))
-    )
+    lines = _read_data_lines(spark, join_uri(folder, dataset.file), header)
+    records = _join_records(lines, dataset) if join_lines else lines
+    line = F.col("line")
+    # Invalid UTF-8 would not survive the cut. All other lines are checked when they are converted.
+    cut = csv_grammar.strip_line_ending(require_utf8(line, dataset))
+    record = F.when(csv_grammar.has_line_ending(line), cut).otherwise(line)
+    return records.select(record.alias(RECORD)).where(~csv_grammar.is_blank(F.col(RECORD)))
 
 
-def _read_data_lines(spark: SparkSession, uri: str, dataset: Dataset, header: Header) -> DataFrame:
+def require_utf8(text: Column, dataset: Dataset) -> Column:
+    """Return the text, or end the job with a message to the user if the text is not valid UTF-8.
+
+    Otherwise, Spark would insert replacement characters and thus change names and IDs silently.
+    """
+    is_utf8 = F.encode(text, "UTF-8") == text.cast("binary")
+    return F.when(is_utf8, text).otherwise(F.raise_error(F.lit(f"{dataset.file} {NOT_UTF8}")))
+
+
+def _read_data_lines(spark: SparkSession, uri: str, header: Header) -> DataFrame:
     """Return the physical lines below the header as `line`, and their order as `position`."""
     block_start = F.col("_metadata.file_block_start")
     row_id = F.monotonically_increasing_id()
@@ -91,21 +100,12 @@ def _read_data_lines(spark: SparkSession, uri: str, dataset: Dataset, header: He
     return (
         spark.read.option("lineSep", "\n")
         .text(uri)
-        .select(position.alias("position"), _require_utf8(F.col("value"), dataset).alias("line"))
+        .select(position.alias("position"), F.col("value").alias("line"))
         .where(F.col("position") > header.line)
     )
 
 
-def _require_utf8(line: Column, dataset: Dataset) -> Column:
-    """Return the line, or end the job with a message to the user if the line is not valid UTF-8.
-
-    Otherwise, Spark would insert replacement characters and thus change names and IDs silently.
-    """
-    is_utf8 = F.encode(line, "UTF-8") == line.cast("binary")
-    return F.when(is_utf8, line).otherwise(F.raise_error(F.lit(f"{dataset.file} {NOT_UTF8}")))
-
-
-def _join_records(lines: DataFrame) -> DataFrame:
+def _join_records(lines: DataFrame, dataset: Dataset) -> DataFrame:
     """Join the lines of records that contain line breaks, so that each row is one record.
 
     A record that starts on a line with an open quote can continue up to the next line that could
@@ -124,26 +124,11 @@ def _join_records(lines: DataFrame) -> DataFrame:
     is_block_start = F.coalesce(F.col("open_until") < position, F.lit(True))
     block_lines = F.array_sort(F.collect_list(F.struct("position", "line")))
     return (
-        lines.withColumn("next_closing", next_closing)
+        lines.withColumn("line", require_utf8(line, dataset))
+        .withColumn("next_closing", next_closing)
         .withColumn("open_until", open_until)
         .withColumn("block", F.sum(is_block_start.cast("bigint")).over(up_to_here))
         .groupBy("block")
         .agg(F.array_join(block_lines["line"], "\n").alias("lines"))
         .select(F.explode(csv_grammar.split_records(F.col("lines"))).alias("line"))
     )
-
-
-def _split_fields(header: Header) -> Column:
-    """Return the record's array of fields, or null if the record is malformed."""
-    record = F.col("record")
-    fields = F.when(csv_grammar.is_well_quoted(record), csv_grammar.split_fields(record))
-    return F.when(F.size(fields) == header.width, fields)
-
-
-def _raw_columns(dataset: Dataset, header: Header) -> list[Column]:
-    fields = F.col("fields")
-    columns = [
-        csv_grammar.unquote(fields[position]).alias(name)
-        for name, position in zip(dataset.column_names, header.positions)
-    ]
-    return [*columns, F.when(fields.isNull(), F.col("record")).alias(RAW_RECORD)]

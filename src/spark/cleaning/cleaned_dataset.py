@@ -1,0 +1,128 @@
+"""The accepted and the rejected rows of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contract.datasets import RENTALS, Dataset
+from contract.file_check import Header
+from spark.cleaning.checked_records import REJECTION
+from spark.cleaning.duplicates import (
+    RepeatedKeys,
+    find_repeated_keys,
+    select_duplicates,
+    select_kept,
+)
+from spark.cleaning.rows import add_derived_columns, converted, is_rejected
+from spark.reading.csv_grammar import leaves_quote_open
+from spark.reading.csv_reader import read_records
+from spark.reading.records import RAW_RECORD
+
+
+@dataclass(frozen=True)
+class CleanedDataset:
+    """The accepted and the rejected rows of a file.
+
+    Attributes:
+        read: The number of rows in the file.
+        accepted: The accepted rows, with the columns of the curated table.
+        rejected: The rejected rows, with their raw text and reject reasons.
+        persisted: What `unpersist` releases.
+    """
+
+    read: int
+    accepted: DataFrame
+    rejected: DataFrame
+    persisted: Sequence[DataFrame]
+
+    def unpersist(self) -> None:
+        """Release the memory that the rows take. Afterwards, reading them repeats all work."""
+        for rows in self.persisted:
+            rows.unpersist()
+
+
+@dataclass(frozen=True)
+class _ConvertedFile:
+    """The persisted rows of a file, with their number."""
+
+    rows: DataFrame
+    join_lines: bool
+    read: int
+    valid: int
+    open_quotes: int
+
+
+class FileCleaner:
+    """Cleans one file.
+
+    Args:
+        spark: The Spark session.
+        folder: The URI of the folder that contains the file.
+        dataset: The dataset of the file.
+        header: The header of the file.
+        columns: The columns of the dataset that are needed, besides the key; by default, all.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        folder: str,
+        dataset: Dataset,
+        header: Header,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        self._spark = spark
+        self._folder = folder
+        self._dataset = dataset
+        self._header = header
+        self._columns = [
+            name
+            for name in dataset.column_names
+            if columns is None or name in columns or name == dataset.key
+        ]
+
+    def clean(self) -> CleanedDataset:
+        """Convert all records and separate accepted from rejected rows."""
+        file = self._convert(join_lines=False)
+        if self._dataset.multiline and file.open_quotes:
+            # Few files contain line breaks inside quotes, so only these are read in the slower way.
+            file.rows.unpersist()
+            file = self._convert(join_lines=True)
+        persisted = [file.rows]
+        accepted, rejected = file.rows.where(~is_rejected()), file.rows.where(is_rejected())
+        accepted, rejected = accepted.select(*self._columns), rejected.select(REJECTION)
+        hashes = find_repeated_keys(file.rows, self._dataset).persist()
+        hash_count = hashes.count()
+        if hash_count:
+            keys = RepeatedKeys(hashes, hash_count, self._dataset)
+            records = self._read_rows(file.join_lines)
+            ranked = keys.rank_rows(records, self._header).persist()
+            persisted += [hashes, ranked]
+            kept = select_kept(ranked, self._dataset).select(*self._columns)
+            accepted = keys.drop_rows(accepted).unionByName(kept)
+            rejected = rejected.unionByName(select_duplicates(ranked, self._dataset))
+        if self._dataset is RENTALS:
+            accepted = add_derived_columns(accepted)
+        return CleanedDataset(file.read, accepted, rejected.select(f"{REJECTION}.*"), persisted)
+
+    def _convert(self, join_lines: bool) -> _ConvertedFile:
+        """Read the file once, persist its rows, and count them."""
+        rows = self._read_rows(join_lines).select(*self._columns, REJECTION).persist()
+        [counts] = rows.agg(
+            F.count(F.lit(1)).alias("read"),
+            F.count_if(~is_rejected()).alias("valid"),
+            F.count_if(_leaves_quote_open()).alias("open_quotes"),
+        ).collect()
+        return _ConvertedFile(rows, join_lines, **counts.asDict())
+
+    def _read_rows(self, join_lines: bool) -> DataFrame:
+        records = read_records(self._spark, self._folder, self._dataset, self._header, join_lines)
+        return records.transform(converted(self._dataset, self._header))
+
+
+def _leaves_quote_open() -> Column:
+    return leaves_quote_open(F.col(f"{REJECTION}.{RAW_RECORD}"))
