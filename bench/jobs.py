@@ -23,8 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.datasets import LOCATIONS, USERS, VEHICLES
-from local.spark import both_jobs
-from local.spark.job_runner import JobsRequest, spark_environment, spark_submit_command
+from local.spark.job_runner import (
+    BOTH_JOBS_PROGRAM,
+    JobsRequest,
+    spark_environment,
+    spark_submit_command,
+)
 from pipeline.release.spark_package import ENTRY_POINTS, SOURCE_FOLDER
 from sample_data import write_sample
 
@@ -90,7 +94,7 @@ class _Session:
         self.run(_PLAIN_KPIS, [*plain, "kpis", str(tables), str(self.target / "plain_kpis")])
         duckdb = [sys.executable, str(_FOLDER / "duckdb_jobs.py")]
         self.run(_DUCKDB, [*duckdb, str(self.source), str(self.target / "duckdb")])
-        both = self.spark_command(Path(both_jobs.__file__))
+        both = self.spark_command(BOTH_JOBS_PROGRAM)
         self.run(_BOTH, [*both, *self._job_arguments("both")])
         for name, program in ENTRY_POINTS.items():
             self.run(name, [*self.spark_command(program), *self._job_arguments("single")])

@@ -29,7 +29,9 @@ _IGNORED_VARIABLES = (
     "PYSPARK_SUBMIT_ARGS",
 )
 _GLOB_CHARACTERS = "*?[]{}\\"
-_PROGRAM = Path(__file__).parent / "both_jobs.py"
+BOTH_JOBS_PROGRAM = Path(__file__).parent / "both_jobs.py"
+"""The program that runs both jobs in one Spark session."""
+
 _MESSAGE = re.compile(rf"\b({'|'.join((*ENTRY_POINTS, 'jobs'))}): (?:\[(\d+)/(\d+)\] )?(.*)")
 """A message of a job itself, without those of Spark."""
 
@@ -140,7 +142,7 @@ def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
         raise UserError(f"cannot write to {request.output_folder}: {error.strerror}") from None
     with log:
         process = subprocess.Popen(
-            [*command, str(_PROGRAM), *request.arguments],
+            [*command, str(BOTH_JOBS_PROGRAM), *request.arguments],
             env=spark_environment() | {"PYTHONPATH": str(SOURCE_FOLDER)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -47,6 +47,18 @@ class RowCounter:
         return dict(self._observation.get)
 
 
+def read_single_row(rows: DataFrame) -> dict[str, Any]:
+    """Return the one row of an aggregate without groups.
+
+    Raises:
+        RuntimeError: There is no row, which is a bug in the job.
+    """
+    row = rows.first()
+    if row is None:
+        raise RuntimeError("an aggregate without groups has no row")
+    return row.asDict()
+
+
 def write_table(rows: DataFrame, uri: str) -> None:
     """Write the rows to the URI and replace the output of an earlier attempt of the run."""
     rows.write.mode("overwrite").parquet(uri)

@@ -30,7 +30,7 @@ from spark.concurrency import run_concurrently
 from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
 from spark.reading.csv_reader import read_headers
 from spark.session import set_shuffle_partitions
-from spark.tables import RowCounter, cast_to_schema, write_table
+from spark.tables import RowCounter, cast_to_schema, read_single_row, write_table
 
 PROGRAM = "transformation_job"
 
@@ -133,8 +133,7 @@ def _count_warnings(spark: SparkSession, output: str, run_id: str) -> dict[str, 
         spark.read.parquet(layout.join_uri(output, layout.curated_prefix(dataset, run_id)))
         for dataset in (RENTALS, USERS, VEHICLES, LOCATIONS)
     )
-    [row] = count_warnings(rentals, users, vehicles, locations).collect()
-    counts = row.asDict()
+    counts = read_single_row(count_warnings(rentals, users, vehicles, locations))
     return {code: counts[code] for code in codes.WARNINGS}
 
 

@@ -108,7 +108,7 @@ def _print_check_result(text: str, console: Console) -> None:
 def _print_job_progress(text: str, console: Console) -> None:
     def run_jobs(_: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
         on_progress("kpis", 1, 2, text)
-        return JobsResult(0, text)
+        return JobsResult(1, text)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli.jobs, "console", console)

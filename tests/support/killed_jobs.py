@@ -59,9 +59,16 @@ class JobProcess:
                 next to it.
             options: Further arguments of the job.
         """
-        command = spark_submit_command(package, request.memory, request.input_bytes)
+        command = spark_submit_command(request.memory, request.input_bytes)
         process = subprocess.Popen(
-            [*command, str(ENTRY_POINTS[job]), *request.job_arguments(job), *options],
+            [
+                *command,
+                "--py-files",
+                str(package),
+                str(ENTRY_POINTS[job]),
+                *request.arguments,
+                *options,
+            ],
             env=spark_environment() | {"SPARK_LOCAL_DIRS": str(package.parent)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -21,6 +21,7 @@ from spark.cleaning.rows import add_derived_columns, converted, is_rejected
 from spark.reading.csv_grammar import leaves_quote_open
 from spark.reading.csv_reader import read_records
 from spark.reading.records import RAW_RECORD
+from spark.tables import read_single_row
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class _ConvertedFile:
     rows: DataFrame
     join_lines: bool
     read: int
-    valid: int
     open_quotes: int
 
 
@@ -112,12 +112,11 @@ class FileCleaner:
     def _convert(self, join_lines: bool) -> _ConvertedFile:
         """Read the file once, persist its rows, and count them."""
         rows = self._read_rows(join_lines).select(*self._columns, REJECTION).persist()
-        [counts] = rows.agg(
+        counts = rows.agg(
             F.count(F.lit(1)).alias("read"),
-            F.count_if(~is_rejected()).alias("valid"),
             F.count_if(_leaves_quote_open()).alias("open_quotes"),
-        ).collect()
-        return _ConvertedFile(rows, join_lines, **counts.asDict())
+        )
+        return _ConvertedFile(rows, join_lines, **read_single_row(counts))
 
     def _read_rows(self, join_lines: bool) -> DataFrame:
         records = read_records(self._spark, self._folder, self._dataset, self._header, join_lines)
