@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from contract.datasets import DATASETS, RENTALS, USERS, Dataset
 from sample_data import write_sample
 from spark.cleaning.cleaned_dataset import CleanedDataset, FileCleaner
-from spark.reading.csv_reader import read_headers
+from spark.cleaning.rows import converted
+from spark.reading.csv_reader import read_headers, read_records
 from spark.tables import RowCounter, write_table
 
 
@@ -51,8 +52,9 @@ def test_file_without_duplicates_is_read_once_and_never_sorted(
 def test_conversions_are_evaluated_once(spark: SparkSession, tmp_path: Path) -> None:
     write_sample(tmp_path, rentals=50)
     headers = read_headers(spark, str(tmp_path), DATASETS)
-    cleaner = FileCleaner(spark, str(tmp_path), RENTALS, headers[RENTALS])
-    plan = _plan(cleaner._read_rows(join_lines=False))
+    header = headers[RENTALS]
+    records = read_records(spark, str(tmp_path), RENTALS, header, join_lines=False)
+    plan = _plan(records.transform(converted(RENTALS, header)))
     for expression in (
         r"THEN split\(record#\d+, ,, -1\)",  # the fields of a canonical record
         r"rental_start_time, cast\(_fields#\d+\[3\] as timestamp\)",

@@ -99,8 +99,7 @@ class FileCleaner:
         hash_count = hashes.count()
         if hash_count:
             keys = RepeatedKeys(hashes, hash_count, self._dataset)
-            records = self._read_rows(file.join_lines)
-            ranked = keys.rank_rows(records, self._header).persist()
+            ranked = keys.rank_rows(self._read_records(file.join_lines), self._header).persist()
             persisted += [hashes, ranked]
             kept = select_kept(ranked, self._dataset).select(*self._columns)
             accepted = keys.drop_rows(accepted).unionByName(kept)
@@ -111,16 +110,17 @@ class FileCleaner:
 
     def _convert(self, join_lines: bool) -> _ConvertedFile:
         """Read the file once, persist its rows, and count them."""
-        rows = self._read_rows(join_lines).select(*self._columns, REJECTION).persist()
+        records = self._read_records(join_lines)
+        rows = records.transform(converted(self._dataset, self._header))
+        rows = rows.select(*self._columns, REJECTION).persist()
         counts = rows.agg(
             F.count(F.lit(1)).alias("read"),
             F.count_if(_leaves_quote_open()).alias("open_quotes"),
         )
         return _ConvertedFile(rows, join_lines, **read_single_row(counts))
 
-    def _read_rows(self, join_lines: bool) -> DataFrame:
-        records = read_records(self._spark, self._folder, self._dataset, self._header, join_lines)
-        return records.transform(converted(self._dataset, self._header))
+    def _read_records(self, join_lines: bool) -> DataFrame:
+        return read_records(self._spark, self._folder, self._dataset, self._header, join_lines)
 
 
 def _leaves_quote_open() -> Column:

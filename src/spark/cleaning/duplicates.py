@@ -13,8 +13,9 @@ from contract import codes
 from contract.datasets import Dataset
 from contract.file_check import Header
 from spark.cleaning.checked_records import REJECTION, build_rejection
-from spark.cleaning.rows import is_rejected
-from spark.reading.records import RECORD, split_record
+from spark.cleaning.conversion import trim_field
+from spark.cleaning.rows import converted, is_rejected
+from spark.reading.records import RECORD, read_field, split_record
 
 _KEY_HASH = "_key_hash"
 _RAW = "_raw"
@@ -58,8 +59,10 @@ class RepeatedKeys:
         keyed = rows.withColumn(_KEY_HASH, _hash_of_key(self._dataset))
         return keyed.join(self._hashes, _KEY_HASH, "left_anti").drop(_KEY_HASH)
 
-    def rank_rows(self, rows: DataFrame, header: Header) -> DataFrame:
+    def rank_rows(self, records: DataFrame, header: Header) -> DataFrame:
         """Return the rows with these keys, and the rank of each valid row among those of its key.
+
+        Only the key of each record is read, and only records with these keys are converted.
 
         The row whose raw text sorts first has rank 1. The order does not depend on the order in
         which rows are read, so every partitioning gives the same result.
@@ -68,12 +71,14 @@ class RepeatedKeys:
         rank = F.row_number().over(Window.partitionBy(dataset.key).orderBy(_RAW))
         # As a filter, the condition would be moved before the join and evaluated for every record.
         rank = F.when(~is_rejected(), rank)
+        key = trim_field(read_field(F.col(RECORD), dataset.key, dataset, header))
         return (
-            rows.withColumn(_KEY_HASH, _hash_of_key(dataset))
+            records.withColumn(_KEY_HASH, F.xxhash64(key))
             .join(self._hashes, _KEY_HASH)
+            .transform(converted(dataset, header))
             .withColumn(_RAW, split_record(F.col(RECORD), dataset, header))
             .withColumn(_RANK, rank)
-            .drop(_KEY_HASH, RECORD)
+            .drop(RECORD)
         )
 
 

@@ -40,3 +40,22 @@ def split_record(record: Column, dataset: Dataset, header: Header) -> Column:
         well_quoted,
         lambda fields: let(F.when(F.size(fields) == header.width, fields), name_fields),
     )
+
+
+def read_field(record: Column, name: str, dataset: Dataset, header: Header) -> Column:
+    """Return one field of a record that is not malformed as it is in the file.
+
+    Args:
+        record: A record, without its line ending.
+        name: The column of the field.
+        dataset: The dataset of the record.
+        header: The header of the file.
+
+    Returns:
+        The field. For a malformed record, any text or null.
+    """
+    position = header.positions[dataset.column_names.index(name)]
+    quoted = split_record(record, dataset, header)[name]
+    return F.when(record.contains('"'), quoted).otherwise(
+        F.get(F.split(record, ",", -1), F.lit(position))
+    )
