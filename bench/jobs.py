@@ -47,7 +47,9 @@ _RATIOS = (
 )
 # A marketplace's numbers of rentals per user, vehicle, and location.
 _SHARES = {USERS: 20, VEHICLES: 100, LOCATIONS: 2_000}
-_PHASE = re.compile(r"^(\S+ \S+) (\w+): (?:\[\d+/\d+\] )?(.*)$", re.MULTILINE)
+_PHASE = re.compile(
+    r"^(\S+ \S+) (\w+): (?:\[\d+/\d+\] (.*)|the job of run .* (is complete))$", re.M
+)
 
 
 @dataclass
@@ -67,12 +69,13 @@ class _Session:
             command,
             env=spark_environment() | {"PYTHONPATH": str(SOURCE_FOLDER)},
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
         if name == _BOTH:
-            self.log = process.stderr
+            self.log = process.stdout
 
     def spark_command(self, program: Path) -> list[str]:
         """Return the command that runs a program with our settings, without its arguments."""
@@ -163,7 +166,7 @@ def list_phases(log: str) -> list[tuple[float, str, str]]:
         For each phase, the seconds since the first phase began, the job, and the description.
     """
     phases = [
-        (datetime.fromisoformat(match[1].replace(",", ".")), match[2], match[3])
+        (datetime.fromisoformat(match[1].replace(",", ".")), match[2], match[3] or match[4])
         for match in _PHASE.finditer(log)
     ]
     return [((begin - phases[0][0]).total_seconds(), job, text) for begin, job, text in phases]
