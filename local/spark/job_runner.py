@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from contract.datasets import DATASETS
+from contract.exit_codes import EXIT_INVALID_INPUT, EXIT_OK
 from contract.failure_causes import find_failure_cause
 from contract.layout import KPI_JOB, TRANSFORMATION_JOB, is_run_id, job_report_key
 from local.errors import UserError
@@ -82,7 +83,7 @@ class JobsResult:
 
     Attributes:
         exit_code: The exit code of the process.
-        last_message: The last message of a job itself, without those of Spark.
+        last_message: The last message of a job itself; if Spark ended it, the cause and what to do.
     """
 
     exit_code: int
@@ -153,32 +154,36 @@ def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
             start_new_session=True,
         )
         try:
-            last_message = _follow_output(process, log, on_progress)
-            return JobsResult(process.wait(), last_message)
+            last_message, cause = _follow_output(process, log, on_progress)
+            exit_code = process.wait()
+            # A job that ended by itself has said why.
+            has_message = exit_code in (EXIT_OK, EXIT_INVALID_INPUT)
+            return JobsResult(exit_code, last_message if has_message else cause or last_message)
         finally:
             _kill_process_group(process)
 
 
 def _follow_output(
     process: subprocess.Popen[str], log: TextIO, on_progress: ProgressCallback
-) -> str:
+) -> tuple[str, str | None]:
     """Copy the output of a process to its log, and report the phases that begin.
 
     Returns:
-        The last message of a job that is not the begin of a phase, or the cause of a failure that
-        ended the process before the job could report it.
+        The last message of a job that is not the start of a phase, and the first known cause of a
+        failure in the messages of Spark, which may have ended before a job could report it.
     """
     last_message, cause = "", None
     for line in process.stdout or ():
         log.write(line)
         log.flush()
-        cause = cause or find_failure_cause(line)
         match = _MESSAGE.search(line)
         if match and match[2]:
             on_progress(match[1], int(match[2]), int(match[3]), match[4])
         elif match:
             last_message = match[4]
-    return cause or last_message
+        else:
+            cause = cause or find_failure_cause(line)
+    return last_message, cause
 
 
 def spark_submit_command(memory: str, input_bytes: int) -> Sequence[str]:

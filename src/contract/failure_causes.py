@@ -7,7 +7,7 @@ has stopped.
 from __future__ import annotations
 
 _CAUSES = {
-    "java.lang.OutOfMemoryError": "Spark ran out of memory. Give the job more of it: --memory of"
+    "java.lang.OutOfMemoryError": "Spark ran out of memory. Give it more: use a larger --memory of"
     " ./run jobs, or a larger worker type of the cluster",
     "No space left on device": "a disk is full. Free space in the output folder and in the folder"
     " for temporary files, or add storage to the cluster",

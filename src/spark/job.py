@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from contract.datasets import DATASETS
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
+from contract.failure_causes import find_failure_cause
 from contract.layout import is_run_id, job_report_key, join_uri
 from contract.text import escape_control_characters
 from spark import storage
@@ -114,7 +115,8 @@ def run_job(
             log.error("%s", problem)
             sys.exit(EXIT_INVALID_INPUT)
         log.exception("run %s failed", options.run_id)
-        log.error("run %s failed: %s", options.run_id, _first_line(error))
+        cause = find_failure_cause(str(error)) or _first_line(error)
+        log.error("run %s failed: %s", options.run_id, cause)
         sys.exit(EXIT_INTERNAL_ERROR)
     finally:
         spark.stop()

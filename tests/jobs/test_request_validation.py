@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,39 @@ def test_every_missing_or_invalid_file_is_reported(input_folder: Path, tmp_path:
 def test_missing_input_folder_is_reported(tmp_path: Path) -> None:
     [line] = _get_problems(tmp_path / "nowhere", tmp_path / "out")
     assert "nowhere is not a folder" in line
+
+
+@pytest.mark.parametrize(
+    ("output", "exit_code", "message"),
+    [
+        (
+            ["java.lang.OutOfMemoryError: Java heap space", "kpis: run r1 failed: shut down"],
+            52,
+            "Spark ran out of memory",
+        ),
+        (["java.io.IOException: No space left on device"], 1, "a disk is full"),
+        (["kpis: run r1 failed: a bug"], 1, "run r1 failed: a bug"),
+        (["WARN x: No space left on device", "kpis: users.csv: file not found"], 2, "users.csv: f"),
+        (["kpis: column `No space left on device` is ignored"], 1, "column `No space left on"),
+    ],
+)
+def test_result_names_the_cause_of_a_failure(
+    output: list[str],
+    exit_code: int,
+    message: str,
+    input_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = f"print({chr(10).join(output)!r}); raise SystemExit({exit_code})"
+    monkeypatch.setattr(
+        "local.spark.job_runner.spark_submit_command", lambda *_: [sys.executable, "-c", program]
+    )
+    request = JobsRequest(input_folder, tmp_path / "out", "r1", "1g")
+    result = run_jobs(request, lambda *_: None)
+    assert result.exit_code == exit_code
+    assert result.last_message.startswith(message)
+    assert request.log_file.read_text() == "\n".join([*output, ""])
 
 
 def test_path_with_wildcards_is_reported(input_folder: Path, tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def test_internal_error_is_a_traceback_and_one_line_and_exits_with_1(
     assert caplog.messages[-1] == "run r1 failed: disk full"
 
 
+def test_known_cause_of_a_failure_says_what_to_do(
+    run: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    def job(*_: object) -> None:
+        raise RuntimeError("Job aborted due to stage failure\njava.lang.OutOfMemoryError: heap")
+
+    assert run(job) == 1
+    assert caplog.messages[-1].startswith("run r1 failed: Spark ran out of memory. Give it more")
+
+
 def test_log_lines_have_no_control_characters() -> None:
     record = logging.makeLogRecord({"name": "a_job", "msg": "Zoë \x1b[31m\u202e\r\nError:\n\tat x"})
     _, _, text = LogFormatter().format(record).partition(": ")

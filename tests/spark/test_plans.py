@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from contract.datasets import DATASETS, RENTALS, USERS, Dataset
 from sample_data import write_sample
+from spark.cleaning import duplicates
 from spark.cleaning.cleaned_dataset import CleanedDataset, FileCleaner
 from spark.cleaning.rows import converted
 from spark.reading.csv_reader import read_headers, read_records
@@ -76,6 +78,39 @@ def test_only_rows_of_repeated_keys_are_sorted(spark: SparkSession, tmp_path: Pa
     ranked = _executed_plan(cleaned.persisted[-1])
     # The sort is above the join that selects the rows.
     assert ranked.index("Sort") < ranked.index("BroadcastHashJoin")
+
+
+@pytest.mark.parametrize("hash_count", [1, 2**62])
+@pytest.mark.parametrize("broadcast_limit", [0, 100])
+def test_duplicates_are_found_despite_collisions_and_in_any_number(
+    hash_count: int,
+    broadcast_limit: int,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(duplicates, "_hash", lambda key: F.pmod(F.xxhash64(key), F.lit(hash_count)))
+    monkeypatch.setattr(duplicates, "_BROADCAST_LIMIT", broadcast_limit)
+    write_sample(tmp_path, rentals=40)
+    file = tmp_path / RENTALS.file
+    header, *lines = file.read_text().splitlines()
+    key = lines[0].partition(",")[0]
+    repeated = [f'"{key}"{lines[0].removeprefix(key)}', f" {lines[1]}"]
+    file.write_text("\n".join([header, *lines, *repeated, lines[0].replace(key, ""), ""]))
+    cleaned = _clean(spark, tmp_path, RENTALS)
+    accepted = [row["rental_id"] for row in cleaned.accepted.collect()]
+    assert sorted(accepted) == sorted(line.partition(",")[0] for line in lines)
+    # Kept is the row whose text sorts first: a space and a quote precede hexadecimal digits.
+    rejected = [(row["rental_id"], row["reject_reasons"]) for row in cleaned.rejected.collect()]
+    second = lines[1].partition(",")[0]
+    assert sorted(rejected, key=repr) == sorted(
+        [
+            (key, ["duplicate_rental_id"]),
+            (second, ["duplicate_rental_id"]),
+            ("", ["missing_rental_id"]),
+        ],
+        key=repr,
+    )
 
 
 def test_lines_are_joined_only_if_a_quote_stays_open(spark: SparkSession, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from contract import codes
 from contract.datasets import Dataset
 from contract.file_check import Header
 from spark.cleaning.checked_records import REJECTION, build_rejection
-from spark.cleaning.conversion import trim_field
+from spark.cleaning.conversion import convert_field, trim_field
 from spark.cleaning.rows import converted, is_rejected
 from spark.reading.records import RECORD, read_field, split_record
 
@@ -34,7 +34,7 @@ def find_repeated_keys(rows: DataFrame, dataset: Dataset) -> DataFrame:
     """
     return (
         rows.where(~is_rejected())
-        .groupBy(_hash_of_key(dataset).alias(_KEY_HASH))
+        .groupBy(_hash(F.col(dataset.key)).alias(_KEY_HASH))
         .count()
         .where("count > 1")
         .select(_KEY_HASH)
@@ -56,7 +56,7 @@ class RepeatedKeys:
 
     def drop_rows(self, rows: DataFrame) -> DataFrame:
         """Return the rows with other keys."""
-        keyed = rows.withColumn(_KEY_HASH, _hash_of_key(self._dataset))
+        keyed = rows.withColumn(_KEY_HASH, _hash(F.col(self._dataset.key)))
         return keyed.join(self._hashes, _KEY_HASH, "left_anti").drop(_KEY_HASH)
 
     def rank_rows(self, records: DataFrame, header: Header) -> DataFrame:
@@ -71,9 +71,8 @@ class RepeatedKeys:
         rank = F.row_number().over(Window.partitionBy(dataset.key).orderBy(_RAW))
         # As a filter, the condition would be moved before the join and evaluated for every record.
         rank = F.when(~is_rejected(), rank)
-        key = trim_field(read_field(F.col(RECORD), dataset.key, dataset, header))
         return (
-            records.withColumn(_KEY_HASH, F.xxhash64(key))
+            records.withColumn(_KEY_HASH, _hash(_read_key(F.col(RECORD), dataset, header)))
             .join(self._hashes, _KEY_HASH)
             .transform(converted(dataset, header))
             .withColumn(_RAW, split_record(F.col(RECORD), dataset, header))
@@ -94,5 +93,11 @@ def select_duplicates(ranked: DataFrame, dataset: Dataset) -> DataFrame:
     return ranked.where(F.col(_RANK) > 1).select(rejection.alias(REJECTION))
 
 
-def _hash_of_key(dataset: Dataset) -> Column:
-    return F.xxhash64(dataset.key)
+def _read_key(record: Column, dataset: Dataset, header: Header) -> Column:
+    """Return the key of a record, converted as in a valid row."""
+    key_format = next(column.format for column in dataset.columns if column.name == dataset.key)
+    return convert_field(trim_field(read_field(record, dataset.key, dataset, header)), key_format)
+
+
+def _hash(key: Column) -> Column:
+    return F.xxhash64(key)
