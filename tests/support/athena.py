@@ -24,6 +24,7 @@ from botocore.validate import validate_parameters
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local.extensions.athena.sql import MalformedQueryError, QueryError, translate
+from tests.support.aws_calls import Perform, intercept_calls
 
 _PAGE_SIZE = 1000
 _SQL_TYPES = {"string": "varchar"}
@@ -103,17 +104,18 @@ class FakeAthena:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Handle all calls of boto3 to Athena. Parameters are validated as boto3 does."""
-        original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-        def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        def call(
+            perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+        ) -> Any:
             if client.meta.service_model.service_name != "athena":
-                return original(client, operation, arguments)
+                return perform(client, operation, arguments)
             model = client.meta.service_model.operation_model(operation)
             assert model.input_shape
             validate_parameters(arguments, model.input_shape)
             return getattr(self, operation)(arguments)
 
-        monkeypatch.setattr(BaseClient, "_make_api_call", call)
+        intercept_calls(monkeypatch, call)
 
     def add(self, table: str, run_id: str, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of a run to a history table. Columns that a row does not name are null."""

@@ -11,9 +11,32 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+Perform = Callable[[BaseClient, str, dict[str, Any]], Any]
+"""Performs a call: receives the client, the operation, and the arguments."""
+
 
 class Crash(BaseException):
     """The end of the process. No code under test may catch it."""
+
+
+def intercept_calls(
+    monkeypatch: pytest.MonkeyPatch,
+    handle: Callable[[Perform, BaseClient, str, dict[str, Any]], Any],
+) -> None:
+    """Handle each AWS call by a function.
+
+    Args:
+        monkeypatch: Limits the effect to a test.
+        handle: Receives the function that performs a call, the client, the operation, and the
+            arguments. Returns the response.
+    """
+    # Calls of all clients go through this method, which the type stubs omit because it is private.
+    perform: Perform = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        return handle(perform, client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
 
 def watch_calls(
@@ -25,14 +48,15 @@ def watch_calls(
         monkeypatch: Limits the effect to a test.
         after: Receives the operation, the arguments, and the response.
     """
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        response = original(self, operation, arguments)
+    def call(
+        perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
+        response = perform(client, operation, arguments)
         after(operation, arguments, response)
         return response
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    intercept_calls(monkeypatch, call)
 
 
 def crash_after(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
@@ -64,17 +88,16 @@ def serialize_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     lock, parse_lock = threading.Lock(), threading.Lock()
     original_parse = ast.parse
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+    def call(perform: Perform, *arguments: Any) -> Any:
         with lock:
-            return original(self, operation, arguments)
+            return perform(*arguments)
 
     def parse(*args: Any, **options: Any) -> Any:
         with parse_lock:
             return original_parse(*args, **options)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    intercept_calls(monkeypatch, call)
     monkeypatch.setattr(ast, "parse", parse)
 
 
@@ -98,11 +121,12 @@ def fail_calls(
     message: str = "denied",
 ) -> None:
     """Make all calls of these operations fail before they take effect."""
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+    def call(
+        perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
         if operation in operations:
             raise create_error(operation, code, message=message)
-        return original(self, operation, arguments)
+        return perform(client, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    intercept_calls(monkeypatch, call)

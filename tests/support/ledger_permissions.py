@@ -22,18 +22,19 @@ _TABLE: Any = {"Fn::GetAtt": ["LedgerTable", "Arn"]}
 
 def enforce_ledger_permissions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deny calls of DynamoDB by a handler for which its role has no permission."""
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        if self.meta.service_model.service_name == "dynamodb":
+    def call(
+        perform: aws_calls.Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
+        if client.meta.service_model.service_name == "dynamodb":
             role = _find_role()
             if role and not _is_allowed(role, operation, *_get_resource(arguments)):
                 raise aws_calls.create_error(
                     operation, "AccessDeniedException", message=f"{role}: denied"
                 )
-        return original(self, operation, arguments)
+        return perform(client, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    aws_calls.intercept_calls(monkeypatch, call)
 
 
 def _find_role() -> str | None:

@@ -24,7 +24,7 @@ from contract.layout import PUBLISHED_RUNS_PREFIX
 from local.extensions.athena.sql import translate
 from tests.functional.conftest import Cloud, simulated_cloud
 from tests.support.athena import FakeAthena
-from tests.support.aws_calls import Crash
+from tests.support.aws_calls import Crash, Perform, intercept_calls
 from tests.support.publishing import publish, read_objects
 from tests.support.retry_clock import RetryClock
 from tests.support.runs import KPI_ROW_COUNTS, finish_run
@@ -155,7 +155,9 @@ class PublishingSystem:
         if len(self.cloud.emails()) != self._sent_emails.total():
             self._report("an email is missing")
 
-    def call(self, client: BaseClient, operation: str, arguments: Any, perform: Any) -> Any:
+    def call(
+        self, perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
         """Perform an AWS call, and let happen what happens after it."""
         if not self._active:
             return perform(client, operation, arguments)
@@ -227,17 +229,13 @@ def publishing_system(runs: Collection[RunToPublish]) -> Iterator[PublishingSyst
         for run in runs:
             finish_run(cloud, athena, run.run_id, average=run.marker)
             for table, column in _MARKED_TEXT.items():
+                # The names are constants of this module.
                 athena.database.execute(
                     f"UPDATE history_{table} SET {column} = ? WHERE run_id = ?",  # noqa: S608
                     [run.marker, run.run_id],
                 )
         system = PublishingSystem(cloud, athena, runs)
-        perform = BaseClient._make_api_call  # type: ignore[attr-defined]
-        patch.setattr(
-            BaseClient,
-            "_make_api_call",
-            lambda client, operation, arguments: system.call(client, operation, arguments, perform),
-        )
+        intercept_calls(patch, system.call)
         patch.setattr("tests.support.athena.translate", _translate_once)
         yield system
 
@@ -258,7 +256,7 @@ def _translate_once(
 def _read_views(database: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
     """Return the number of rows in each view with each marker."""
     views = database.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    queries = [
+    queries = [  # the names are those of the views that `publish_results` created
         f"SELECT '{view}', CAST({_MARKED_TEXT.get(view, _MARKED_NUMBER)} AS varchar), COUNT(*)"  # noqa: S608
         f" FROM {view} GROUP BY ALL"
         for (view,) in views

@@ -6,13 +6,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from pipeline.aws.athena import Query, QueryRunner
 from pipeline.errors import QueryFailedError, RetryableError
 from tests.functional.conftest import Cloud
 from tests.support.athena import FakeAthena, QueryFailure
+from tests.support.aws_calls import fail_calls
 from tests.support.retry_clock import RetryClock
 
 QUERY = Query("one", "SELECT 1 AS number")
@@ -226,13 +226,6 @@ def test_invalid_request_fails_and_other_api_errors_pass(
     code: str,
     expected: type[Exception],
 ) -> None:
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def call(client: BaseClient, name: str, arguments: dict[str, Any]) -> Any:
-        if name == operation:
-            raise ClientError({"Error": {"Code": code, "Message": "message"}}, name)
-        return original(client, name, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    fail_calls(monkeypatch, operation, code=code, message="message")
     with pytest.raises(expected, match="message"):
         _create_runner(clock).fetch([QUERY])

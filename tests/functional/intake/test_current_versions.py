@@ -17,7 +17,13 @@ from pipeline.errors import InvalidEventError
 from pipeline.intake.current_versions import get_current_versions
 from pipeline.ledger.keys import NOTIFICATION_PREFIX
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import create_error, fail_calls, watch_calls
+from tests.support.aws_calls import (
+    Perform,
+    create_error,
+    fail_calls,
+    intercept_calls,
+    watch_calls,
+)
 from tests.support.pipeline_clock import PipelineClock
 from tests.support.uploads import (
     BATCH,
@@ -336,15 +342,16 @@ def test_start_request_must_name_a_batch(prefix: str | None) -> None:
 
 def _refuse_to_read(monkeypatch: pytest.MonkeyPatch, key: str, code: str) -> None:
     """Refuse to read an object as S3 does: the response to HeadObject has no body."""
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
     codes = {"HeadObject": "400", "GetObject": code}
 
-    def call(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+    def call(
+        perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
         if operation in codes and arguments["Key"] == key:
             raise create_error(operation, codes[operation])
-        return original(self, operation, arguments)
+        return perform(client, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    intercept_calls(monkeypatch, call)
 
 
 def test_unreadable_current_version_is_never_skipped(

@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from contract.file_check import HEAD_BYTES
@@ -17,7 +16,7 @@ from contract.text import escape_control_characters
 from handlers.receive_upload import handler, logger
 from pipeline.errors import RetryableError, SettingsError
 from tests.functional.conftest import Cloud, Context
-from tests.support.aws_calls import fail_calls
+from tests.support.aws_calls import fail_calls, watch_calls
 from tests.support.broken_files import VALID_FILES, broken_versions
 from tests.support.events import load_event, upload_event
 from tests.support.pipeline_clock import PipelineClock
@@ -244,15 +243,12 @@ def test_version_of_event_is_read_instead_of_newer_version(cloud: Cloud) -> None
 
 def test_only_first_megabyte_is_read(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = []
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def record(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        response = original(self, operation, arguments)
+    def record(operation: str, arguments: dict[str, Any], response: Any) -> None:
         if operation == "GetObject":
             requests.append((arguments["Range"], response["ContentLength"]))
-        return response
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    watch_calls(monkeypatch, record)
     # The job, not the file check, validates the rest of the file.
     content = VALID_FILES["users.csv"] + b"x" * HEAD_BYTES + b"\xff"
     event = _upload(cloud, "raw/users.csv", content, "01")

@@ -22,7 +22,7 @@ from pipeline.ledger.batch import Run
 from pipeline.publication.pointer import publish_run
 from pipeline.publication.publication_records import PublicationRecords
 from tests.functional.conftest import Cloud
-from tests.support.aws_calls import Crash, crash_after, watch_calls
+from tests.support.aws_calls import Crash, Perform, crash_after, intercept_calls, watch_calls
 from tests.support.publishing import read_objects
 from tests.support.retry_clock import RetryClock
 from tests.support.runs import create_transformation_report
@@ -126,14 +126,15 @@ def test_lost_response_to_the_record_is_noticed(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The SDK sends the request again, and S3 answers that the object exists."""
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def send_twice(self: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+    def send_twice(
+        perform: Perform, client: BaseClient, operation: str, arguments: dict[str, Any]
+    ) -> Any:
         if operation == "PutObject":
-            original(self, operation, arguments)
-        return original(self, operation, arguments)
+            perform(client, operation, arguments)
+        return perform(client, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", send_twice)
+    intercept_calls(monkeypatch, send_twice)
     assert _publish(cloud, FIRST) == FIRST.run_id
     assert len(read_objects(cloud, "published_runs/")) == 1
 
@@ -197,15 +198,14 @@ class _Scheduler:
     def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         self._cloud = cloud
         self._current = threading.local()
-        original = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-        def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        def call(perform: Perform, *arguments: Any) -> Any:
             invocation = getattr(self._current, "invocation", None)
             if invocation:
                 self._wait_for_turn(invocation)
-            return original(client, operation, arguments)
+            return perform(*arguments)
 
-        monkeypatch.setattr(BaseClient, "_make_api_call", call)
+        intercept_calls(monkeypatch, call)
 
     def start(self, run: Run) -> _Invocation:
         invocation = _Invocation(run)

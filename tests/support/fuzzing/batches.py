@@ -140,7 +140,7 @@ def _run_job(
     """Run a job. Return the problem with the input that made it fail, if any."""
     try:
         job(spark, options)
-    except Exception as error:
+    except Exception as error:  # Spark wraps an error with invalid input in one of its own
         problem = get_input_problem(error)
         if problem is None:
             raise

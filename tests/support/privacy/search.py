@@ -46,7 +46,7 @@ class Search:
             tables: The tables and views whose rows are searched.
         """
         self._search_objects(stack)
-        for table in tables:
+        for table in tables:  # the names come from the contract
             self._look("table in Athena", table, query(stack, f"SELECT * FROM {table}"))  # noqa: S608
         for number, email in enumerate(stack.read_emails()):
             self._look("email", f"{number} {email['Subject']}", _format_email(email))
