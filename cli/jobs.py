@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from cli.console import console, print_message
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
 from contract.text import escape_control_characters
 from local.errors import UserError
+from local.spark.class_archive import ClassArchive
+from local.spark.java import find_java_home
 from local.spark.job_runner import JobsRequest, JobsResult, check_request, run_jobs
 from pipeline.release.spark_package import ENTRY_POINTS, write_spark_package
 from sample_data import write_sample
@@ -53,11 +56,16 @@ def jobs(
     request = JobsRequest(input_folder, output_folder, run_id, memory, personal_data)
     for warning in check_request(request):
         print_message(f"warning: {warning}")
-    _exit_on_failure(request, _run_with_progress(request))
-    summary.show_summary(output_folder, run_id, console)
-    console.print(f"\nRun {run_id} is complete.")
-    for title, path in (("Output", output_folder), ("Log", request.log_file)):
-        console.print(f"  {title + ':':7} {path}", soft_wrap=True)
+    with ClassArchive(find_java_home()).record() as recording:
+        result = _run_with_progress(request, recording.jvm_options if recording else [])
+        _exit_on_failure(request, result)
+        summary.show_summary(output_folder, run_id, console)
+        console.print(f"\nRun {run_id} is complete.")
+        for title, path in (("Output", output_folder), ("Log", request.log_file)):
+            console.print(f"  {title + ':':7} {path}", soft_wrap=True)
+        if recording:
+            print_message("preparing Spark to start faster (once; takes some seconds)")
+            recording.create_archive()
 
 
 def sample(
@@ -85,7 +93,7 @@ def package(
     write_spark_package(target)
 
 
-def _run_with_progress(request: JobsRequest) -> JobsResult:
+def _run_with_progress(request: JobsRequest, jvm_options: Sequence[str] = ()) -> JobsResult:
     """Run both jobs and show their progress, as bars on a terminal and as lines otherwise."""
     with Progress(
         TextColumn("{task.fields[job]:20}", markup=False),
@@ -118,7 +126,7 @@ def _run_with_progress(request: JobsRequest) -> JobsResult:
             if progress.disable:
                 console.print(f"{job} [{phase}/{phase_count}] {description}")
 
-        result = run_jobs(request, on_progress)
+        result = run_jobs(request, on_progress, jvm_options)
         if result.exit_code == EXIT_OK:
             for bar in bars.values():
                 total = progress.tasks[bar].total

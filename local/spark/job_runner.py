@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def check_request(request: JobsRequest) -> list[str]:
     return warnings
 
 
-def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
+def run_jobs(
+    request: JobsRequest, on_progress: ProgressCallback, jvm_options: Sequence[str] = ()
+) -> JobsResult:
     """Run both jobs in one Spark process until it has ended.
 
     If an exception ends this call early, it also terminates the process.
@@ -131,11 +134,12 @@ def run_jobs(request: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
     Args:
         request: A request that `check_request` has accepted.
         on_progress: Called when a phase of a job begins.
+        jvm_options: JVM options besides those that the size of the input determines.
 
     Raises:
         UserError: The output folder is not writable, or no Java was found.
     """
-    command = spark_submit_command(request.memory, request.input_bytes)
+    command = spark_submit_command(request.memory, request.input_bytes, jvm_options)
     try:
         request.log_file.parent.mkdir(parents=True, exist_ok=True)
         log = request.log_file.open("w", encoding="utf-8")
@@ -186,19 +190,20 @@ def _follow_output(
     return last_message, cause
 
 
-def spark_submit_command(memory: str, input_bytes: int) -> Sequence[str]:
+def spark_submit_command(
+    memory: str, input_bytes: int, jvm_options: Sequence[str] = ()
+) -> Sequence[str]:
     """Return the command that runs a program with Spark in a single local process.
 
     The caller appends the program and its arguments.
 
     Args:
         memory: Driver memory, in Spark notation.
-        input_bytes: Total size of the input. Determines the JVM options.
+        input_bytes: Total size of the input, which determines most of the JVM options.
+        jvm_options: The other JVM options.
     """
-    jvm_options = " ".join(spark_settings.jvm_options(input_bytes))
-    settings = spark_settings.SINGLE_MACHINE_SETTINGS | {
-        "spark.driver.extraJavaOptions": jvm_options
-    }
+    options = shlex.join([*spark_settings.jvm_options(input_bytes), *jvm_options])
+    settings = spark_settings.SINGLE_MACHINE_SETTINGS | {"spark.driver.extraJavaOptions": options}
     command = [str(Path(sys.executable).parent / "spark-submit"), "--master", "local[*]"]
     command += ["--driver-memory", memory]
     for key, value in settings.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from local.spark.class_archive import ClassArchive
 from local.spark.java import find_java_home
 
 # These halve the CPU time of a job that takes seconds, and slow down a job that takes minutes.
@@ -35,8 +36,12 @@ def jvm_options(input_bytes: int) -> list[str]:
 
     A short job ends before the JVM's optimizing compiler has paid off, so it runs without that
     compiler.
+
+    Raises:
+        JavaNotFoundError: This machine has no suitable Java.
     """
-    return _SHORT_JOB_OPTIONS if input_bytes < _SHORT_JOB_INPUT_BYTES else _LONG_JOB_OPTIONS
+    options = _SHORT_JOB_OPTIONS if input_bytes < _SHORT_JOB_INPUT_BYTES else _LONG_JOB_OPTIONS
+    return [*options, *ClassArchive(find_java_home()).jvm_options]
 
 
 def environment_variables() -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def _print_check_result(text: str, console: Console) -> None:
 
 
 def _print_job_progress(text: str, console: Console) -> None:
-    def run_jobs(_: JobsRequest, on_progress: ProgressCallback) -> JobsResult:
+    def run_jobs(_: JobsRequest, on_progress: ProgressCallback, __: Sequence[str]) -> JobsResult:
         on_progress("kpis", 1, 2, text)
         return JobsResult(1, text)
 

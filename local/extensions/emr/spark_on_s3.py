@@ -7,6 +7,7 @@ are in Spark's configuration folder.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _write_configuration(
         **spark_settings.SINGLE_MACHINE_SETTINGS,
         # The default of 200 is for clusters.
         "spark.sql.shuffle.partitions": str(_PARTITIONS_PER_CORE * cores),
-        "spark.driver.extraJavaOptions": " ".join(jvm_options),
+        "spark.driver.extraJavaOptions": shlex.join(jvm_options),
         "spark.sql.warehouse.dir": (folder / "tmp").as_uri(),
         **_FILE_SYSTEM_SETTINGS,
     }
