@@ -10,10 +10,8 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,14 +20,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from contract.datasets import LOCATIONS, USERS, VEHICLES
-from local.spark.job_runner import (
-    BOTH_JOBS_PROGRAM,
-    JobsRequest,
-    spark_environment,
-    spark_submit_command,
-)
-from pipeline.release.spark_package import ENTRY_POINTS, SOURCE_FOLDER
+from bench.programs import count_rows, job_command, run_program
+from local.spark.job_runner import BOTH_JOBS_PROGRAM, JobsRequest
+from pipeline.release.spark_package import ENTRY_POINTS
 from sample_data import write_sample
 
 _FOLDER = Path(__file__).parent
@@ -45,8 +38,6 @@ _RATIOS = (
     (_KPIS, _PLAIN_KPIS),
     (_CURATED, _PLAIN_KPIS),
 )
-# A marketplace's numbers of rentals per user, vehicle, and location.
-_SHARES = {USERS: 20, VEHICLES: 100, LOCATIONS: 2_000}
 _PHASE = re.compile(
     r"^(\S+ \S+) (\w+): (?:\[\d+/\d+\] (.*)|the job of run .* (is complete))$", re.M
 )
@@ -62,52 +53,36 @@ class _Session:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     log: str = ""
 
-    def run(self, name: str, command: Sequence[str]) -> None:
-        """Run a command once, and record how long it takes."""
-        start = time.perf_counter()
-        process = subprocess.run(
-            command,
-            env=spark_environment() | {"PYTHONPATH": str(SOURCE_FOLDER)},
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
-        if name == _BOTH:
-            self.log = process.stdout
+    def run_round(self) -> None:
+        """Run each program once."""
+        shutil.rmtree(self.target, ignore_errors=True)
+        plain, tables = self._plain_command(), self.target / "plain"
+        self._run(_PLAIN_TRANSFORM, [*plain, "transform", str(self.source), str(tables)])
+        self._run(_PLAIN_KPIS, [*plain, "kpis", str(tables), str(self.target / "plain_kpis")])
+        duckdb = [sys.executable, str(_FOLDER / "duckdb_jobs.py")]
+        self._run(_DUCKDB, [*duckdb, str(self.source), str(self.target / "duckdb")])
+        self.log = self._run(_BOTH, self._job_command(BOTH_JOBS_PROGRAM, "both"))
+        for name, program in ENTRY_POINTS.items():
+            self._run(name, self._job_command(program, "single"))
+        self._run(_CURATED, [*self._job_command(ENTRY_POINTS[_KPIS], "single"), "--curated"])
+        pair = zip(self.seconds[_PLAIN_TRANSFORM], self.seconds[_PLAIN_KPIS], strict=True)
+        self.seconds[_PLAIN_PAIR] = [sum(times) for times in pair]
 
-    def spark_command(self, program: Path) -> list[str]:
-        """Return the command that runs a program with our settings, without its arguments."""
-        input_bytes = sum(file.stat().st_size for file in self.source.iterdir())
-        return [*spark_submit_command(self.memory, input_bytes), str(program)]
+    def _run(self, name: str, command: Sequence[str]) -> str:
+        """Run a command once, record how long it takes, and return what it printed."""
+        seconds, output = run_program(command)
+        self.seconds.setdefault(name, []).append(seconds)
+        return output
 
-    def plain_command(self) -> list[str]:
+    def _job_command(self, program: Path, run_id: str) -> list[str]:
+        request = JobsRequest(self.source, self.target / "out", run_id, self.memory)
+        return job_command(program, request)
+
+    def _plain_command(self) -> list[str]:
         """Return the command that runs the baseline with Spark's defaults, but our memory."""
         spark_submit = str(Path(sys.executable).parent / "spark-submit")
         options = ["--master", "local[*]", "--driver-memory", self.memory]
         return [spark_submit, *options, str(_FOLDER / "plain_jobs.py")]
-
-    def run_round(self) -> None:
-        """Run each program once."""
-        shutil.rmtree(self.target, ignore_errors=True)
-        plain = self.plain_command()
-        tables = self.target / "plain"
-        self.run(_PLAIN_TRANSFORM, [*plain, "transform", str(self.source), str(tables)])
-        self.run(_PLAIN_KPIS, [*plain, "kpis", str(tables), str(self.target / "plain_kpis")])
-        duckdb = [sys.executable, str(_FOLDER / "duckdb_jobs.py")]
-        self.run(_DUCKDB, [*duckdb, str(self.source), str(self.target / "duckdb")])
-        both = self.spark_command(BOTH_JOBS_PROGRAM)
-        self.run(_BOTH, [*both, *self._job_arguments("both")])
-        for name, program in ENTRY_POINTS.items():
-            self.run(name, [*self.spark_command(program), *self._job_arguments("single")])
-        curated = self.spark_command(ENTRY_POINTS[_KPIS])
-        self.run(_CURATED, [*curated, *self._job_arguments("single"), "--curated"])
-        pair = zip(self.seconds[_PLAIN_TRANSFORM], self.seconds[_PLAIN_KPIS], strict=True)
-        self.seconds[_PLAIN_PAIR] = [sum(times) for times in pair]
-
-    def _job_arguments(self, run_id: str) -> list[str]:
-        return JobsRequest(self.source, self.target / "out", run_id, self.memory).arguments
 
 
 def bench_jobs(rentals: int, error_rate: float, rounds: int, memory: str, console: Console) -> None:
@@ -122,8 +97,7 @@ def bench_jobs(rentals: int, error_rate: float, rounds: int, memory: str, consol
     """
     with tempfile.TemporaryDirectory(prefix="rental-kpi-bench-") as folder:
         session = _Session(Path(folder) / "in", Path(folder) / "out", memory)
-        counts = {dataset: max(rentals // share, 10) for dataset, share in _SHARES.items()}
-        write_sample(session.source, rentals, error_rate, counts=counts)
+        write_sample(session.source, rentals, error_rate, counts=count_rows(rentals))
         for number in range(1, rounds + 1):
             console.print(f"round {number} of {rounds}")
             session.run_round()

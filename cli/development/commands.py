@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cold_import import bench_cold_import
+from bench.inputs import bench_contents, bench_sizes
 from bench.jobs import bench_jobs
 from cli.console import console
 from cli.development import checks
@@ -17,9 +18,12 @@ from cli.development.demo_image import write_demo_image
 from cli.development.lock import write_lock_files
 
 _PANEL = "Development"
+_SIZES = (1_000_000, 5_000_000, 20_000_000)
+_Memory = Annotated[str, typer.Option(metavar="SIZE", help="Memory of Spark.")]
 
 _bench_app = typer.Typer(
-    no_args_is_help=True, help="Measure performance relative to a baseline on this machine."
+    invoke_without_command=True,
+    help="Measure performance relative to a baseline on this machine. Default: the jobs.",
 )
 
 
@@ -53,6 +57,13 @@ def run_tests(
     sys.exit(checks.run_checks(suite, pytest_arguments or []))
 
 
+@_bench_app.callback()
+def bench(context: typer.Context) -> None:
+    """Measure the Spark jobs if no other benchmark is chosen."""
+    if context.invoked_subcommand is None:
+        bench_spark_jobs()
+
+
 @_bench_app.command("jobs")
 def bench_spark_jobs(
     rentals: Annotated[
@@ -62,10 +73,34 @@ def bench_spark_jobs(
         float, typer.Option(min=0, max=1, help="Share of corrupted rows, from 0 to 1.")
     ] = 0.0,
     rounds: Annotated[int, typer.Option(min=1, help="Number of runs of each program.")] = 3,
-    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of Spark.")] = "2g",
+    memory: _Memory = "2g",
 ) -> None:
     """Measure the Spark jobs relative to jobs without checks, and to DuckDB."""
     bench_jobs(rentals, error_rate, rounds, memory, console)
+
+
+@_bench_app.command("contents")
+def bench_input_contents(
+    rentals: Annotated[
+        int, typer.Option(min=1, help="Number of rentals in the clean input.")
+    ] = 5_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of runs on each input.")] = 1,
+    memory: _Memory = "2g",
+) -> None:
+    """Measure both jobs on input with errors, duplicates, and skew, relative to clean input."""
+    bench_contents(rentals, rounds, memory, console)
+
+
+@_bench_app.command("sizes")
+def bench_input_sizes(
+    rentals: Annotated[
+        list[int] | None,
+        typer.Argument(help="Numbers of rentals. Default: 1, 5, and 20 million."),
+    ] = None,
+    memory: _Memory = "2g",
+) -> None:
+    """Measure how the run time of both jobs grows with the size of the input."""
+    bench_sizes(rentals or _SIZES, memory, console)
 
 
 @_bench_app.command("cold-import")
