@@ -13,6 +13,7 @@ from cli.cloud import commands as cloud_commands
 from cli.console import print_message
 from cli.development import commands as development_commands
 from cli.preflight import command as preflight_command
+from cli.scale import command as scale_command
 from cli.verification import command as verification_command
 from contract.exit_codes import EXIT_INVALID_INPUT, EXIT_OK
 from local.errors import UserError
@@ -26,6 +27,7 @@ app = typer.Typer(
 cloud_commands.register(app)
 jobs.register(app)
 preflight_command.register(app)
+scale_command.register(app)
 deployment.register(app)
 verification_command.register(app)
 development_commands.register(app)

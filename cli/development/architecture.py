@@ -17,6 +17,7 @@ from cli.development.diagrams.template import (
     parameters_table,
     triggers_diagram,
 )
+from cli.scale.page import SECTIONS as SCALE_SECTIONS
 from local.errors import UserError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -34,6 +35,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "parameters": parameters_table,
         "outputs": outputs_table,
     },
+    "scale.md": SCALE_SECTIONS,
 }
 """The generated sections of each page in `docs/`, by the name in their markers."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cli.scale.prices import get_hourly_price
+
 _MINUTES = 20
-# List prices in us-east-1, in US dollars for an hour: EC2 On-Demand plus EMR
-# (aws.amazon.com/emr/pricing).
-_HOURLY_PRICES = {"m7g.xlarge": 0.1632 + 0.0408, "m7g.2xlarge": 0.3264 + 0.0816}
 
 
 def describe_cost(parameters: Mapping[str, str]) -> str:
@@ -18,7 +17,7 @@ def describe_cost(parameters: Mapping[str, str]) -> str:
     """
     types = [parameters["PrimaryInstanceType"], parameters["WorkerInstanceType"]]
     resources = f"an EMR cluster of one {types[0]} and one {types[1]} for about {_MINUTES} minutes"
-    prices = [_HOURLY_PRICES.get(name) for name in types]
+    prices = [get_hourly_price(name) for name in types]
     if None in prices:
         return f"It uses {resources}. For the prices, see https://aws.amazon.com/emr/pricing/."
     hourly = sum(price for price in prices if price)
