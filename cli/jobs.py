@@ -16,6 +16,7 @@ from cli.console import console, print_message
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_INVALID_INPUT, EXIT_OK
 from contract.text import escape_control_characters
 from local.errors import UserError
+from local.report import StepRecorder, write_report
 from local.spark.class_archive import ClassArchive
 from local.spark.java import find_java_home
 from local.spark.job_runner import JobsRequest, JobsResult, check_request, run_jobs
@@ -56,12 +57,18 @@ def jobs(
     request = JobsRequest(input_folder, output_folder, run_id, memory, personal_data)
     for warning in check_request(request):
         print_message(f"warning: {warning}")
+    steps = StepRecorder()
     with ClassArchive(find_java_home()).record() as recording:
-        result = _run_with_progress(request, recording.jvm_options if recording else [])
+        result = _run_with_progress(request, steps, recording.jvm_options if recording else [])
         _exit_on_failure(request, result)
+        page = write_report(input_folder, output_folder, run_id, steps.started_at, steps.finish())
         summary.show_summary(output_folder, run_id, console)
         console.print(f"\nRun {run_id} is complete.")
-        for title, path in (("Output", output_folder), ("Log", request.log_file)):
+        for title, path in (
+            ("Report", page),
+            ("Output", output_folder),
+            ("Log", request.log_file),
+        ):
             console.print(f"  {title + ':':7} {path}", soft_wrap=True)
         if recording:
             print_message("preparing Spark to start faster (once; takes some seconds)")
@@ -93,8 +100,10 @@ def package(
     write_spark_package(target)
 
 
-def _run_with_progress(request: JobsRequest, jvm_options: Sequence[str] = ()) -> JobsResult:
-    """Run both jobs and show their progress, as bars on a terminal and as lines otherwise."""
+def _run_with_progress(
+    request: JobsRequest, steps: StepRecorder, jvm_options: Sequence[str] = ()
+) -> JobsResult:
+    """Run both jobs, and show and record their progress: bars on a terminal, otherwise lines."""
     with Progress(
         TextColumn("{task.fields[job]:20}", markup=False),
         BarColumn(),
@@ -118,6 +127,7 @@ def _run_with_progress(request: JobsRequest, jvm_options: Sequence[str] = ()) ->
 
         def on_progress(job: str, phase: int, phase_count: int, description: str) -> None:
             description = escape_control_characters(description)
+            steps.start(description)
             complete_others(job)
             progress.start_task(bars[job])
             progress.update(

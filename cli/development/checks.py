@@ -27,6 +27,7 @@ SUITES = {
     "infra": ("tests/infra",),
     "spark": ("tests/spark",),
     "jobs": ("tests/jobs",),
+    "report": ("tests/report",),
     "local": ("tests/local",),
     SPARK4: ("tests/spark",),
     SOAK: ("tests/soak",),
@@ -40,7 +41,7 @@ _LINTERS: tuple[Sequence[str], ...] = (
     ("lint-imports", "--no-logo"),
     ("vermin", "--quiet", "--no-tips", "--violations", "--target=3.9-", *_CLUSTER_SOURCES),
 )
-_COVERAGE = ("-m", "slipcover", "--source", "src", "--skip-covered")
+_COVERAGE = ("-m", "slipcover", "--source", "src,report", "--skip-covered")
 
 
 def run_checks(suite: str, pytest_arguments: Sequence[str] = ()) -> int:

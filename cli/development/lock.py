@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,11 @@ from pathlib import Path
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _REQUIREMENTS = _PROJECT / "requirements"
-_LAMBDA_SOURCE = _PROJECT / "src"
+# The code folders of the functions, by the name of their list of packages.
+_FUNCTIONS = {
+    "lambda": _PROJECT / "src",
+    "report": _PROJECT / "functions" / "write_report",
+}
 _UV = Path(sys.executable).parent / "uv"
 # Each group may be constrained by the lock files of the groups before it.
 _GROUPS = ("build", "run", "cloud", "lambda-runtime", "test", "spark4")
@@ -26,8 +31,9 @@ def write_lock_files(upgrade: bool) -> None:
     options = ["--upgrade"] if upgrade else []
     for group in _GROUPS:
         _compile(_REQUIREMENTS, [f"{group}.in", "--output-file", f"{group}.txt", *options])
-    lambda_files = ["../requirements/lambda.in", "--output-file", "requirements.txt"]
-    _compile(_LAMBDA_SOURCE, [*lambda_files, *options])
+    for name, folder in _FUNCTIONS.items():
+        source = os.path.relpath(_REQUIREMENTS / f"{name}.in", folder)
+        _compile(folder, [source, "--output-file", "requirements.txt", *options])
 
 
 def _compile(folder: Path, arguments: Sequence[str]) -> None:

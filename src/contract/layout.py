@@ -94,6 +94,11 @@ def run_report_key(run_id: str, name: str) -> str:
     return f"reports/{run_id}/{name}"
 
 
+def report_page_key(run_id: str) -> str:
+    """Return the key of the page of a run's report, which does not exist if writing it failed."""
+    return run_report_key(run_id, "report.html")
+
+
 def step_logs_prefix(cluster_id: str, step_id: str) -> str:
     """Return the prefix of a step's EMR logs, which is below the LogUri of the state machine."""
     return f"{CLUSTER_LOGS_PREFIX}{cluster_id}/steps/{step_id}"

@@ -27,6 +27,7 @@ from cli.summary import show_answers, show_counts
 from contract.text import escape_control_characters, has_control_characters
 from local.errors import UserError
 from local.mailbox import Email
+from local.report import StepRecorder
 from local.spark.job_runner import JobsRequest, JobsResult, ProgressCallback
 from pipeline.publication.questions import QUESTIONS
 from tests.support.console import create_console, get_output
@@ -113,7 +114,7 @@ def _print_job_progress(text: str, console: Console) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli.jobs, "console", console)
         patch.setattr(cli.jobs, "run_jobs", run_jobs)
-        cli.jobs._run_with_progress(JobsRequest(Path(), Path(), "r", "1g"))
+        cli.jobs._run_with_progress(JobsRequest(Path(), Path(), "r", "1g"), StepRecorder())
 
 
 def _print_line(text: str, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,27 @@ def test_command_shows_the_kpis(
     for text in ("16,200,620.00", "733,207.00", "Bean LLC", "88,170.00", "8,139", "2024-05-31"):
         assert text in process.stdout
     assert "kpis [6/6]" in process.stdout
+
+
+def test_command_writes_the_report(
+    real_run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    output, process = real_run
+    path = output / "reports" / "first" / "report.html"
+    assert str(path) in process.stdout
+    page = path.read_text("utf-8")
+    data = json.loads(page.split('id="report-data">')[1].split("</script>")[0])
+    assert data["run_id"] == "first"
+    assert {row["revenue"] for row in data["answers"]["sums"]} == {"16200620.00"}
+    assert data["answers"]["coordinates"] == [
+        {"locations": "300", "checked": "300", "in_state": "1"}
+    ]
+    assert [step["name"] for step in data["steps"]][-1]
+    # No user is named, and no user ID occurs.
+    for line in (REAL_DATA / "users.csv").read_text("utf-8").splitlines()[1:200]:
+        user_id, _, _, email, *_ = line.split(",")
+        assert user_id not in page
+        assert email not in page
 
 
 class _RecordedProcess(subprocess.Popen[str]):

@@ -12,27 +12,28 @@ from cli.development.diagrams.tables import table
 PROJECT = Path(__file__).resolve().parents[3]
 SOURCE = PROJECT / "src"
 LOCAL = PROJECT / "local"
+REPORT = "report"
 TOOLS = ("local", "cli", "sample_data", "bench")
 
 
 def source_imports_diagram() -> str:
-    """Return the imports between the folders of `src/`."""
+    """Return the imports between the folders of `src/`, with the report as one node."""
     packages = sorted(path.name for path in SOURCE.iterdir() if _is_package(path))
     folders = [folder for package in packages for folder in _folders(SOURCE / package, SOURCE)]
-    return _diagram(folders, packages, SOURCE)
+    return _diagram(folders, packages, SOURCE, others=[REPORT])
 
 
 def local_imports_diagram() -> str:
-    """Return the imports of the folders of `local/`, with each package of `src/` as one node."""
+    """Return the imports of the folders of `local/`, with each package of ours as one node."""
     folders = _folders(LOCAL, PROJECT)
     packages = sorted(path.name for path in SOURCE.iterdir() if _is_package(path))
-    return _diagram(folders, ["local"], PROJECT, others=packages)
+    return _diagram(folders, ["local"], PROJECT, others=[*packages, REPORT])
 
 
 def folder_table() -> str:
     """Return a table of all packages with the summaries of their docstrings."""
     roots = [(path, SOURCE) for path in sorted(SOURCE.iterdir()) if _is_package(path)]
-    roots += [(PROJECT / name, PROJECT) for name in TOOLS]
+    roots += [(PROJECT / name, PROJECT) for name in (REPORT, *TOOLS)]
     rows = [
         (f"`{_path(folder, root).relative_to(PROJECT).as_posix()}/`", _summary(_path(folder, root)))
         for package, root in roots
