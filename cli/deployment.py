@@ -11,8 +11,11 @@ from typing import Annotated
 
 import typer
 
+from local.function_bytecode import compile_package
+
 _PROJECT = Path(__file__).resolve().parents[1]
 _BIN_FOLDER = Path(sys.executable).parent
+_BUILD_FOLDER = _PROJECT / ".aws-sam" / "build"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +42,7 @@ def build_and_deploy(sam_arguments: Sequence[str]) -> int:
     """Run `sam build` and `sam deploy`.
 
     The package contains only pure Python, so this environment's Python builds it for every Lambda
-    runtime.
+    runtime. Its bytecode is of use to the runtime with the same version of Python.
 
     Args:
         sam_arguments: Extra arguments for `sam deploy`.
@@ -50,10 +53,13 @@ def build_and_deploy(sam_arguments: Sequence[str]) -> int:
     runtime = f"LambdaRuntime=python{sys.version_info.major}.{sys.version_info.minor}"
     # sam build looks for the Python of the runtime in PATH.
     environment = os.environ | {"PATH": f"{_BIN_FOLDER}{os.pathsep}{os.environ['PATH']}"}
-    build = ["build", "--parameter-overrides", runtime]
-    for arguments in (build, ["deploy", *sam_arguments]):
+
+    def run_sam(*arguments: str) -> int:
         command = [str(_BIN_FOLDER / "sam"), *arguments]
-        exit_code = subprocess.run(command, cwd=_PROJECT, env=environment, check=False).returncode
-        if exit_code != 0:
-            return exit_code
-    return 0
+        return subprocess.run(command, cwd=_PROJECT, env=environment, check=False).returncode
+
+    exit_code = run_sam("build", "--parameter-overrides", runtime)
+    if exit_code != 0:
+        return exit_code
+    compile_package(_BUILD_FOLDER)
+    return run_sam("deploy", *sam_arguments)

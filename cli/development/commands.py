@@ -10,6 +10,7 @@ import typer
 from bench.cold_import import bench_cold_import
 from bench.inputs import bench_contents, bench_sizes
 from bench.jobs import bench_jobs
+from bench.receive_upload import bench_receive_upload
 from cli.console import console
 from cli.development import checks
 from cli.development.architecture import write_diagrams
@@ -109,6 +110,14 @@ def bench_lambda_imports(
 ) -> None:
     """Measure the cold import of each Lambda function relative to boto3, and the package size."""
     bench_cold_import(rounds, console)
+
+
+@_bench_app.command("receive-upload")
+def bench_upload_function(
+    rounds: Annotated[int, typer.Option(min=1, help="Number of new processes.")] = 9,
+) -> None:
+    """Measure the cold import, the invocations, and the reads of `receive_upload`."""
+    bench_receive_upload(rounds, console)
 
 
 def lock(

@@ -15,7 +15,7 @@ from pipeline.aws.clients import AwsClients
 from pipeline.publication.job_reports import read_job_reports
 from pipeline.publication.quality_gate import check_run
 
-aws = AwsClients()
+aws = AwsClients("s3")
 logger, metrics = create_observers("check_run")
 
 

@@ -1,4 +1,4 @@
-"""The inputs of the functions that the state machine calls, as typed and validated events."""
+"""The inputs of the functions, as typed and validated events."""
 
 from __future__ import annotations
 
@@ -15,6 +15,68 @@ from pipeline.recovery.failures import Failure
 T = TypeVar("T")
 
 _DATASET_NAMES = [dataset.name for dataset in DATASETS]
+
+
+@dataclass(frozen=True)
+class ObjectCreatedEvent:
+    """The event "Object Created" of Amazon S3, the input of `receive_upload`.
+
+    Importing the event classes of Powertools would take longer than importing all of this project.
+
+    Attributes:
+        key: Key of the object. EventBridge does not encode it, so a plus sign is part of the key.
+        size: Size of the object in bytes.
+        version_id: Version of the object. None if the event does not name it.
+        sequencer: Position of the version among those of its key.
+        time: Time of the event, ISO 8601.
+    """
+
+    key: str
+    size: int
+    version_id: str | None
+    sequencer: str
+    time: str
+
+    @classmethod
+    def from_event(cls, event: Any) -> ObjectCreatedEvent:
+        """Parse an event (Amazon S3 User Guide, "EventBridge event message structure").
+
+        Raises:
+            InvalidEventError: A field is missing or invalid.
+        """
+        fields = _Fields(event)
+        created = fields.get_object("detail").get_object("object")
+        return cls(
+            created.get_text("key"),
+            created.get_size("size"),
+            created.get_optional_text("version-id"),
+            created.get_text("sequencer"),
+            fields.get_text("time"),
+        )
+
+
+@dataclass(frozen=True)
+class WatchdogEvent:
+    """The input of `watchdog`: an event of EventBridge, or a request in the same form.
+
+    Attributes:
+        detail_type: What kind of event it is. None if the event does not say it.
+        detail: The fields of the event that depend on its kind.
+    """
+
+    detail_type: str | None
+    detail: Mapping[str, Any]
+
+    @classmethod
+    def from_event(cls, event: Any) -> WatchdogEvent:
+        """Parse an event. Unknown kinds are valid.
+
+        Raises:
+            InvalidEventError: A field is invalid.
+        """
+        fields = _Fields(event)
+        detail = fields.get("detail", dict) if "detail" in event else {}
+        return cls(fields.get_optional_text("detail-type"), detail)
 
 
 @dataclass(frozen=True)
@@ -148,6 +210,10 @@ class _Fields:
         if type(value) is not expected_type:
             raise self._invalid(name, f"must be of type {expected_type.__name__}")
         return value
+
+    def get_object(self, name: str) -> _Fields:
+        """Return the fields of an object."""
+        return _Fields(self.get(name, dict), f"{self._path}{name}.")
 
     def get_text(self, name: str) -> str:
         """Return a string that must not be empty."""

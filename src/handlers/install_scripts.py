@@ -20,7 +20,7 @@ from pipeline.errors import SettingsError
 from pipeline.release.custom_resource import ResourceResponse, handle_request
 from pipeline.release.spark_scripts import ReleaseOwner, install_release, remove_releases
 
-aws = AwsClients()
+aws = AwsClients("s3")
 logger, metrics = create_observers("install_scripts")
 
 # The same for every version of the resource, so that CloudFormation never treats an update as a

@@ -13,7 +13,7 @@ from handlers.settings import PinInputsSettings, load_settings
 from pipeline.aws.clients import AwsClients
 from pipeline.intake.pinning import InputPinner
 
-aws = AwsClients()
+aws = AwsClients("s3")
 logger, metrics = create_observers("pin_inputs")
 
 

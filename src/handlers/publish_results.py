@@ -16,7 +16,7 @@ from pipeline.aws.clients import AwsClients
 from pipeline.ledger.table import LedgerTable
 from pipeline.publication.publisher import Publisher
 
-aws = AwsClients()
+aws = AwsClients("athena", "dynamodb", "s3", "sns")
 logger, metrics = create_observers("publish_results")
 
 

@@ -6,14 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.data_classes import (
-    S3EventBridgeNotificationEvent,
-    event_source,
-)
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import parse_upload_key
 from handlers.email_sender import create_email_sender
+from handlers.events import ObjectCreatedEvent
 from handlers.intake import create_intake
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import ReceiveUploadSettings, load_settings
@@ -23,15 +20,14 @@ from pipeline.intake.uploads import Upload
 from pipeline.ledger.batch import order_of_event
 from pipeline.ledger.table import LedgerTable
 
-aws = AwsClients()
+aws = AwsClients("dynamodb", "s3", "sns", "stepfunctions")
 logger, metrics = create_observers("receive_upload")
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
-@event_source(data_class=S3EventBridgeNotificationEvent)
-def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process one upload.
 
     Args:
@@ -42,23 +38,21 @@ def handler(event: S3EventBridgeNotificationEvent, context: LambdaContext) -> di
         The fields of an `UploadReceipt`.
 
     Raises:
+        InvalidEventError: A field of the event is missing or invalid.
         RetryableError: The same call may succeed later.
     """
-    created = event.detail.object
-    # Not `created.key`, which decodes the key: EventBridge does not encode keys, so a plus sign is
-    # part of the key.
-    key = created["key"]
-    location = parse_upload_key(key)
-    logger.append_keys(key=key, batch=location.batch_prefix if location else None)
+    created = ObjectCreatedEvent.from_event(event)
+    location = parse_upload_key(created.key)
+    logger.append_keys(key=created.key, batch=location.batch_prefix if location else None)
     settings = load_settings(ReceiveUploadSettings)
     metrics.set_default_dimensions(stack=settings.stack)
     upload = Upload(
         bucket=settings.bucket,
-        key=key,
-        size=created["size"],
-        version_id=created.get("version-id"),
+        key=created.key,
+        size=created.size,
+        version_id=created.version_id,
         order=order_of_event(created.sequencer),
-        event_time=event.time,
+        event_time=created.time,
     )
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
     email_sender = create_email_sender(aws, settings, ledger, context)

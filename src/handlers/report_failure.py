@@ -22,7 +22,7 @@ _MAX_WAIT_SECONDS = 300
 # Time for the other AWS calls and for the email.
 _RESERVED_SECONDS = 60
 
-aws = AwsClients()
+aws = AwsClients("dynamodb", "s3", "sns")
 logger, metrics = create_observers("report_failure")
 
 

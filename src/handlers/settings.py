@@ -1,15 +1,16 @@
-"""The settings of each function: one class per function, one field per environment variable."""
+"""The settings of each function: one class per function, one field per environment variable.
+
+The types of the fields are `str`, `int`, and `float`, which convert the text of a variable.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, TypeVar
-
-import typed_settings
+from typing import Any, TypeVar, get_type_hints
 
 from pipeline.errors import SettingsError
 
@@ -130,35 +131,23 @@ def load_settings(settings: type[T]) -> T:
     Raises:
         SettingsError: A variable is missing or invalid. The message names each one.
     """
-    variables = {setting.name.upper(): setting for setting in fields(settings)}  # type: ignore[arg-type]
-    if missing := [name for name in variables if name not in os.environ]:
-        raise _create_error(settings, [f"{name} is not set" for name in missing])
-    try:
-        loaded = typed_settings.load_settings(settings, [typed_settings.EnvLoader(prefix="")])
-    except typed_settings.exceptions.InvalidSettingsError as error:
-        problems = _list_type_problems(variables, error)
-        raise _create_error(settings, problems or [str(error)]) from error
-    problems = [
-        f"{name} {problem}, but it is {os.environ[name]!r}"
-        for name, setting in variables.items()
-        if (problem := setting.metadata["check"](getattr(loaded, setting.name)))
-    ]
+    values, problems = {}, []
+    types = get_type_hints(settings)
+    for setting in fields(settings):  # type: ignore[arg-type]
+        name, expected_type = setting.name.upper(), types[setting.name]
+        text = os.environ.get(name)
+        if text is None:
+            problems.append(f"{name} is not set")
+            continue
+        try:
+            value = expected_type(text)
+        except ValueError:
+            problem = f"must be of type {expected_type.__name__}"
+        else:
+            values[setting.name] = value
+            problem = setting.metadata["check"](value)
+        if problem:
+            problems.append(f"{name} {problem}, but it is {text!r}")
     if problems:
-        raise _create_error(settings, problems)
-    return loaded
-
-
-def _list_type_problems(variables: Mapping[str, Field[Any]], error: Exception) -> list[str]:
-    """Return the problem of each variable that `typed_settings` could not convert."""
-    messages = "".join(map(str, getattr(error, "exceptions", [error])))
-    return [
-        # `typed_settings` replaces the annotations, which are strings, with the types.
-        f"{name} must be of type {getattr(setting.type, '__name__', setting.type)},"
-        f" but it is {os.environ[name]!r}"
-        for name, setting in variables.items()
-        if f"option {setting.name!r}" in messages
-    ]
-
-
-def _create_error(settings: type[Any], problems: list[str]) -> SettingsError:
-    return SettingsError(f"{settings.__name__}: {'; '.join(problems)}")
+        raise SettingsError(f"{settings.__name__}: {'; '.join(problems)}")
+    return settings(**values)

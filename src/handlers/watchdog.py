@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from contract.layout import is_batch_prefix
 from handlers.email_sender import create_email_sender
+from handlers.events import WatchdogEvent
 from handlers.intake import create_intake
 from handlers.observability import create_observers, log_and_translate_errors
 from handlers.settings import WatchdogSettings, load_settings
@@ -21,34 +21,20 @@ from pipeline.ledger.table import LedgerTable
 from pipeline.recovery.sweep_result import SweepResult
 from pipeline.recovery.watchdog import PipelineContext, Watchdog
 
-aws = AwsClients()
+aws = AwsClients("dynamodb", "s3", "sns", "stepfunctions")
 logger, metrics = create_observers("watchdog")
 
 FIND_LOST_UPLOADS = "Find Lost Uploads"
 """The detail type of the event that the template's hourly rule sends."""
 
-
-class ExecutionStatusChange(EventBridgeEvent):
-    """The event "Step Functions Execution Status Change" of EventBridge."""
-
-    DETAIL_TYPE = "Step Functions Execution Status Change"
-
-    @property
-    def state_machine_arn(self) -> str:
-        """ARN of the state machine."""
-        return str(self.detail["stateMachineArn"])
-
-    @property
-    def execution(self) -> Execution:
-        """The execution whose status has changed."""
-        return parse_execution(self.detail)
+EXECUTION_STATUS_CHANGE = "Step Functions Execution Status Change"
+"""The detail type of the events of Step Functions."""
 
 
 @logger.inject_lambda_context(clear_state=True)
 @log_and_translate_errors(logger)
 @metrics.log_metrics(capture_cold_start_metric=True)
-@event_source(data_class=EventBridgeEvent)
-def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run one sweep.
 
     Args:
@@ -65,13 +51,14 @@ def handler(event: EventBridgeEvent, context: LambdaContext) -> dict[str, Any]:
     """
     settings = load_settings(WatchdogSettings)
     metrics.set_default_dimensions(stack=settings.stack)
-    if event.detail_type == START_BATCH:
-        return _start_batch(event, _create_watchdog(settings, context))
-    ended = _ended_execution(event, settings.state_machine_arn)
+    message = WatchdogEvent.from_event(event)
+    if message.detail_type == START_BATCH:
+        return _start_batch(message, _create_watchdog(settings, context))
+    ended = _ended_execution(message, settings.state_machine_arn)
     if ended:
         logger.append_keys(run_id=ended.run_id, batch=ended.input.get("batch"))
     watchdog = _create_watchdog(settings, context)
-    if event.detail_type == FIND_LOST_UPLOADS:
+    if message.detail_type == FIND_LOST_UPLOADS:
         result = watchdog.recover_lost_uploads()
     elif ended and ended.status == "SUCCEEDED":
         result = watchdog.continue_after(ended)
@@ -107,7 +94,7 @@ def _create_watchdog(settings: WatchdogSettings, context: LambdaContext) -> Watc
     return Watchdog(aws, pipeline, intake, email_sender, context.get_remaining_time_in_millis)
 
 
-def _start_batch(event: EventBridgeEvent, watchdog: Watchdog) -> dict[str, Any]:
+def _start_batch(event: WatchdogEvent, watchdog: Watchdog) -> dict[str, Any]:
     prefix = event.detail.get("batch", "")
     if not is_batch_prefix(prefix):
         raise InvalidEventError(
@@ -119,12 +106,12 @@ def _start_batch(event: EventBridgeEvent, watchdog: Watchdog) -> dict[str, Any]:
     return {"batch": prefix, "outcome": outcome}
 
 
-def _ended_execution(event: EventBridgeEvent, state_machine_arn: str) -> Execution | None:
+def _ended_execution(event: WatchdogEvent, state_machine_arn: str) -> Execution | None:
     """Return the execution that the event is about, or None for a scheduled event."""
-    if event.detail_type != ExecutionStatusChange.DETAIL_TYPE:
+    if event.detail_type != EXECUTION_STATUS_CHANGE:
         return None
-    change = ExecutionStatusChange(event.raw_event)
-    return change.execution if change.state_machine_arn == state_machine_arn else None
+    is_own = event.detail["stateMachineArn"] == state_machine_arn
+    return parse_execution(event.detail) if is_own else None
 
 
 def _log(result: SweepResult) -> None:

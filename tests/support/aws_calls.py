@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -81,24 +80,14 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:
 
 
 def serialize_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each AWS call atomic, as it is in AWS. In moto, the calls of threads can overlap.
-
-    `ast.parse` becomes atomic too: `load_settings` reads source code with it, and in Python 3.11 it
-    sometimes fails when several threads use it (https://github.com/python/cpython/issues/106905).
-    """
-    lock, parse_lock = threading.Lock(), threading.Lock()
-    original_parse = ast.parse
+    """Make each AWS call atomic, as it is in AWS. In moto, the calls of threads can overlap."""
+    lock = threading.Lock()
 
     def call(perform: Perform, *arguments: Any) -> Any:
         with lock:
             return perform(*arguments)
 
-    def parse(*args: Any, **options: Any) -> Any:
-        with parse_lock:
-            return original_parse(*args, **options)
-
     intercept_calls(monkeypatch, call)
-    monkeypatch.setattr(ast, "parse", parse)
 
 
 def create_error(

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from contract.datasets import DATASETS, Dataset
 from pipeline.aws.clients import error_code
 from pipeline.clock import parse_utc, utc_now
-from pipeline.intake.uploads import DELETED_CODES
+from pipeline.intake.uploads import DELETED_CODES, request_head
 from pipeline.ledger.batch import FileVersion
 from pipeline.ledger.batch_item import Batch
 
@@ -141,7 +141,7 @@ def _find_version_by_reading(
         ClientError: The object is not encrypted with a key of the uploader.
     """
     try:
-        response = s3.get_object(Bucket=bucket, Key=key, **version)
+        response = request_head(s3, {"Bucket": bucket, "Key": key, **version})
     except ClientError as error:
         if error_code(error) == _NEEDS_ENCRYPTION_KEY:
             return _Version(_UNKNOWN_VERSION, None)

@@ -18,6 +18,7 @@ from pipeline.ledger.batch import BatchFile
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 DELETED_CODES = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
 """The codes of an object that does not exist. MethodNotAllowed: the version is a delete marker."""
@@ -83,17 +84,32 @@ def read_head(s3: S3Client, upload: Upload) -> FileHead | None:
     if upload.version_id:
         request["VersionId"] = upload.version_id
     try:
-        return _read_range(s3, request)
+        return _read_head(s3, request)
     except ClientError as error:
         if error_code(error) in DELETED_CODES:
             return None
         if _is_unreadable(error):
             raise UnreadableUploadError(f"{upload.key} cannot be read: {error}") from error
+        raise
+
+
+def request_head(s3: S3Client, request: Mapping[str, Any]) -> GetObjectOutputTypeDef:
+    """Request the first bytes of an object, so that S3 sends at most HEAD_BYTES of it.
+
+    Args:
+        s3: The S3 client.
+        request: The bucket, the key, and possibly the version.
+
+    Returns:
+        The response of S3. The caller closes its body.
+    """
+    try:
+        return s3.get_object(**request, Range=f"bytes=0-{HEAD_BYTES - 1}")
+    except ClientError as error:
         if error_code(error) != "InvalidRange":
             raise
     # The object is empty, so that no range of it is valid.
-    response = s3.get_object(**request)
-    return FileHead(b"", 0, response["VersionId"], format_utc(response["LastModified"]))
+    return s3.get_object(**request)
 
 
 def _is_unreadable(error: ClientError) -> bool:
@@ -103,9 +119,10 @@ def _is_unreadable(error: ClientError) -> bool:
     )
 
 
-def _read_range(s3: S3Client, request: Mapping[str, Any]) -> FileHead:
-    response = s3.get_object(**request, Range=f"bytes=0-{HEAD_BYTES - 1}")
-    # Some implementations of S3 ignore the range, so read no more than the limit.
+def _read_head(s3: S3Client, request: Mapping[str, Any]) -> FileHead:
+    response = request_head(s3, request)
+    # Some implementations of S3 ignore the range, so read no more than the limit. An object that
+    # was empty can have been replaced by a long one.
     with closing(response["Body"]) as body:
         data = body.read(HEAD_BYTES)
     size = int(response.get("ContentRange", "").rpartition("/")[2] or response["ContentLength"])
