@@ -21,10 +21,10 @@ _PROBE = Path(__file__).with_name("receive_upload_probe.py")
 _INVOCATION_CPU = 512 / 1769
 _ROWS = (
     ("import of the function", "import", 1.0, 400),
-    ("creation of the clients, in the same phase", "clients", 1.0, None),
+    ("creation of the clients", "clients", 1.0, None),
     ("first invocation", "first", _INVOCATION_CPU, None),
-    ("invocation when warm, without AWS calls", "own", _INVOCATION_CPU, 50),
-    ("invocation when warm, with boto3's part of the AWS calls", "warm", _INVOCATION_CPU, None),
+    ("warm invocation, without AWS calls", "own", _INVOCATION_CPU, 50),
+    ("warm invocation, with all of boto3", "warm", _INVOCATION_CPU, None),
 )
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -184,8 +185,7 @@ def main() -> None:
 
     result = {"import": measure(load)}
     clients = [
-        lambda name=name: getattr(function.aws, name)
-        for name in ("dynamodb", "s3", "sns", "stepfunctions")
+        partial(getattr, function.aws, name) for name in ("dynamodb", "s3", "sns", "stepfunctions")
     ]
     result["clients"] = measure(lambda: [create() for create in clients])
     answer = InstantAws()
