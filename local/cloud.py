@@ -20,6 +20,7 @@ import boto3
 import botocore.session
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from local.errors import LocalCloudError
 from local.server import DESCRIPTION_FILE, LOCK_FILE
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +32,7 @@ _STOP_TIMEOUT = 10.0  # seconds
 _LOG_LINES_IN_ERROR = 15
 
 
-class CloudError(Exception):
+class CloudError(LocalCloudError):
     """The server did not start or did not stop."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from local.cloud import LOCAL_FOLDER, PROJECT_ROOT, Cloud
+from local.errors import LocalCloudError
 
 TEMPLATE = PROJECT_ROOT / "template.yaml"
 STACK = "rental-kpi"
@@ -28,7 +29,7 @@ _BIN_FOLDER = Path(sys.executable).parent
 _OUTPUT_LINES_IN_ERROR = 40
 
 
-class DeploymentError(Exception):
+class DeploymentError(LocalCloudError):
     """`sam build` or `sam deploy` failed. The message ends with the last lines of its output."""
 
 

@@ -8,3 +8,10 @@ class UserError(Exception):
 
     The message is one clear line that says what to do. The command ends with exit code 2.
     """
+
+
+class LocalCloudError(Exception):
+    """Something in the local cloud failed that the user cannot fix.
+
+    The message says what and where. The command ends with exit code 1.
+    """

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -53,30 +51,28 @@ def demo(
     """Run the complete pipeline on a new local cloud and show the results."""
     from cli.cloud.demo import run_demo
 
-    with _exit_on_internal_error():
-        sys.exit(run_demo(folder, keep, console))
+    sys.exit(run_demo(folder, keep, console))
 
 
 @_local_app.command()
 def up() -> None:
     """Start a local cloud and deploy the stack. If the cloud is running, update the stack."""
     from cli.cloud.local_cloud import prepare_cloud, show_access_instructions, show_progress
-    from cli.cloud.target import CLOUD_FOLDER
+    from cli.target.local_clouds import CLOUD_FOLDER
     from local.cloud import find, start, stop
 
-    with _exit_on_internal_error():
-        cloud = find(CLOUD_FOLDER)
-        is_new = cloud is None
-        if cloud is None:
-            with show_progress("Starting the local cloud", console):
-                cloud = start(CLOUD_FOLDER, stop_with_parent=False)
-        try:
-            prepare_cloud(cloud, console)
-        except BaseException:
-            if is_new:
-                stop(CLOUD_FOLDER)
-            raise
-        show_access_instructions(cloud, console)
+    cloud = find(CLOUD_FOLDER)
+    is_new = cloud is None
+    if cloud is None:
+        with show_progress("Starting the local cloud", console):
+            cloud = start(CLOUD_FOLDER, stop_with_parent=False)
+    try:
+        prepare_cloud(cloud, console)
+    except BaseException:
+        if is_new:
+            stop(CLOUD_FOLDER)
+        raise
+    show_access_instructions(cloud, console)
 
 
 @_local_app.command()
@@ -85,23 +81,22 @@ def down(cloud: _CloudOption = "") -> None:
 
     By default, stop all local clouds except those of running demos.
     """
-    from cli.cloud.target import get_running_cloud, list_running_clouds
+    from cli.target.local_clouds import get_running_cloud, list_running_clouds
     from local.cloud import stop
 
     targets = [get_running_cloud(cloud)] if cloud else list_running_clouds()
-    with _exit_on_internal_error():
-        for target in targets:
-            if not target.stops_with_parent:
-                stop(target.folder)
-                console.print(f"Stopped local cloud {target.name}")
-                continue
-            message = (
-                f"local cloud {target.name} belongs to a running demo and stops with it: to stop it"
-                " now, stop the demo"
-            )
-            if cloud:
-                raise UserError(message)
-            print_message(message)
+    for target in targets:
+        if not target.stops_with_parent:
+            stop(target.folder)
+            console.print(f"Stopped local cloud {target.name}")
+            continue
+        message = (
+            f"local cloud {target.name} belongs to a running demo and stops with it: to stop it"
+            " now, stop the demo"
+        )
+        if cloud:
+            raise UserError(message)
+        print_message(message)
     if not targets:
         console.print("No local cloud is running.")
 
@@ -110,7 +105,7 @@ def down(cloud: _CloudOption = "") -> None:
 def status() -> None:
     """Show the running local clouds, their endpoints, and their most recent executions."""
     from cli.cloud.local_cloud import show_status
-    from cli.cloud.target import list_running_clouds
+    from cli.target.local_clouds import list_running_clouds
 
     clouds = list_running_clouds()
     for cloud in clouds:
@@ -130,8 +125,9 @@ def upload(
     cloud: _CloudOption = "",
 ) -> None:
     """Upload four CSV files to a running local cloud, watch the run, and show the results."""
-    from cli.cloud.target import get_running_cloud
-    from cli.cloud.upload import build_batch_prefix, generate_batch_name, upload_and_watch
+    from cli.cloud.upload import upload_and_watch
+    from cli.runs.batch_names import build_batch_prefix, generate_batch_name
+    from cli.target.local_clouds import get_running_cloud
     from local.spark.input_folder import check_folder
 
     if batch is None:
@@ -139,8 +135,7 @@ def upload(
     build_batch_prefix(batch)
     for warning in check_folder(folder):
         print_message(f"warning: {warning}")
-    with _exit_on_internal_error():
-        sys.exit(upload_and_watch(get_running_cloud(cloud), folder, batch, console))
+    sys.exit(upload_and_watch(get_running_cloud(cloud), folder, batch, console))
 
 
 def start(
@@ -150,12 +145,12 @@ def start(
     cloud: _CloudOption = "",
 ) -> None:
     """Start the run of a batch that is held because its files were uploaded too far apart."""
-    from cli.cloud.start_batch import parse_batch, start_batch
-    from cli.cloud.target import get_running_cloud
+    from cli.cloud.start_batch import start_batch
+    from cli.runs.batch_names import parse_batch
+    from cli.target.local_clouds import get_running_cloud
 
     prefix = parse_batch(batch)
-    with _exit_on_internal_error():
-        message = start_batch(get_running_cloud(cloud), prefix)
+    message = start_batch(get_running_cloud(cloud), prefix)
     console.print(message, soft_wrap=True)
 
 
@@ -171,7 +166,7 @@ def mail(
     By default, show emails of the local cloud that received one most recently.
     """
     from cli.cloud.emails import show_emails
-    from cli.cloud.target import find_mailbox
+    from cli.target.local_clouds import find_mailbox
     from local.mailbox import read_emails
 
     folder = find_mailbox(cloud)
@@ -201,7 +196,7 @@ def invoke(
     Print the response to stdout and the log to stderr. Requires Linux.
     """
     from cli.cloud.invoke import find_function, read_event
-    from cli.cloud.target import get_running_cloud
+    from cli.target.local_clouds import get_running_cloud
     from local.lambda_runtime import RuntimeUnavailableError
     from local.lambda_runtime import invoke as invoke_function
 
@@ -215,18 +210,3 @@ def invoke(
     typer.echo(escape_control_characters(log, keep_line_breaks=True), err=True)
     typer.echo(escape_control_characters(response, keep_line_breaks=True))
     sys.exit(EXIT_INTERNAL_ERROR if result.is_error else EXIT_OK)
-
-
-@contextmanager
-def _exit_on_internal_error() -> Iterator[None]:
-    """Print errors that the user cannot fix, but no traceback, and exit."""
-    from cli.cloud.live_view import WatchTimeoutError
-    from cli.cloud.start_batch import BatchNotStartedError
-    from local.cloud import CloudError
-    from local.deployment import DeploymentError
-
-    try:
-        yield
-    except (BatchNotStartedError, CloudError, DeploymentError, WatchTimeoutError) as error:
-        print_message(str(error))
-        sys.exit(EXIT_INTERNAL_ERROR)

@@ -7,9 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.cloud.local_cloud import prepare_cloud, show_access_instructions, show_progress
-from cli.cloud.target import start_demo_cloud
-from cli.cloud.upload import generate_batch_name, upload_and_watch
+from cli.cloud.upload import upload_and_watch
 from cli.console import print_message
+from cli.runs.batch_names import generate_batch_name
+from cli.target.local_clouds import start_demo_cloud
 from local.cloud import stop
 from local.spark.input_folder import check_folder
 from sample_data import write_sample

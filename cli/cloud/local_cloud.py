@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from cli.cloud.target import format_access_instructions, get_stack_outputs, shorten_path
+from cli.target.local_clouds import format_access_instructions, get_stack_outputs, shorten_path
 from local.cloud import Cloud
 from local.deployment import deploy
 from local.mailbox import confirm_subscriptions

@@ -19,8 +19,8 @@ from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from cli.cloud.emails import show_emails
-from cli.cloud.target import shorten_path
 from cli.summary import show_answers, show_counts
+from cli.target.local_clouds import shorten_path
 from contract.layout import CLUSTER_LOGS_PREFIX, TRANSFORMATION_JOB, job_report_key
 from local.cloud import Cloud
 from local.mailbox import Email, read_emails

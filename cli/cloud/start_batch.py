@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from cli.cloud.invoke import list_deployed_functions
-from contract.layout import RAW_PREFIX, is_batch_prefix
+from cli.exit_codes import CommandError
 from local.cloud import Cloud
 from local.errors import UserError
 from pipeline.intake.upload_emails import build_start_event
@@ -14,27 +14,8 @@ from pipeline.intake.upload_emails import build_start_event
 _WATCHDOG = "watchdog"
 
 
-class BatchNotStartedError(Exception):
+class BatchNotStartedError(CommandError):
     """The batch was not started, for a reason that the user cannot fix."""
-
-
-def parse_batch(text: str) -> str:
-    """Return the batch prefix that a batch name or a batch prefix identifies.
-
-    Args:
-        text: For example `2026-11`, `raw/2026-11/`, or `raw/`.
-
-    Raises:
-        UserError: The text is neither a batch name nor a batch prefix.
-    """
-    prefix = text if text.startswith(RAW_PREFIX) else f"{RAW_PREFIX}{text}"
-    prefix = prefix if prefix.endswith("/") else f"{prefix}/"
-    if not text or not is_batch_prefix(prefix):
-        raise UserError(
-            f"{text!r} is not a batch: specify its name, such as 2026-11, or its prefix, such as"
-            f" {RAW_PREFIX}2026-11/"
-        )
-    return prefix
 
 
 def start_batch(cloud: Cloud, prefix: str) -> str:

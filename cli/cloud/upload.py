@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from cli.cloud.live_view import watch_execution
 from cli.cloud.local_cloud import show_progress
 from cli.cloud.results import show_failure, show_new_emails, show_output_locations, show_results
-from cli.cloud.target import get_stack_outputs
+from cli.runs.batch_names import build_batch_prefix
+from cli.runs.live_view import watch_execution
+from cli.target.local_clouds import get_stack_outputs
 from contract.datasets import DATASETS
 from contract.exit_codes import EXIT_INTERNAL_ERROR, EXIT_OK
-from contract.layout import RAW_PREFIX
-from contract.text import has_control_characters
 from local.cloud import Cloud
 from local.errors import UserError
 from local.mailbox import read_emails
@@ -32,36 +29,10 @@ from pipeline.ledger.table import LedgerTable
 
 _START_TIMEOUT = 60.0  # seconds; includes the cold start of the function
 _POLL_SECONDS = 0.2
-_MAX_KEY_BYTES = 1024
 
 
 class RunNotStartedError(Exception):
     """Four valid files started no run, for a reason that the user cannot fix."""
-
-
-def build_batch_prefix(name: str) -> str:
-    """Return the batch prefix `raw/<name>/`.
-
-    Raises:
-        UserError: The name is not a single path segment, contains control characters, or is too
-            long for an S3 key.
-    """
-    if has_control_characters(name):
-        raise UserError(f"{name!r} is not a valid batch name: use one without control characters")
-    if not name or "/" in name or name != name.strip() or name in {".", ".."}:
-        raise UserError(f"{name!r} is not a valid batch name: use a single path segment")
-    prefix = f"{RAW_PREFIX}{name}/"
-    if any(len(f"{prefix}{dataset.file}".encode()) > _MAX_KEY_BYTES for dataset in DATASETS):
-        raise UserError(
-            f"the batch name has {len(name):,} characters, too many for an S3 key: use a shorter"
-            " name"
-        )
-    return prefix
-
-
-def generate_batch_name() -> str:
-    """Return a unique batch name: batches that overlap in time need separate prefixes."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}"
 
 
 def upload_files(cloud: Cloud, bucket: str, folder: Path, prefix: str) -> str:
@@ -141,7 +112,7 @@ def watch_run(
     Raises:
         UserError: No execution started because files were rejected.
         RunNotStartedError: No execution started for another reason.
-        WatchTimeoutError: The execution did not end in time.
+        WaitTimeoutError: The execution did not end in time.
     """
     stepfunctions = cloud.client("stepfunctions")
     arn = build_execution_arn(outputs["StateMachineArn"], run_id)

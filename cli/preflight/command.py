@@ -54,11 +54,11 @@ def preflight(
     Without --stack, --profile, and --region, check a running local cloud. The exit code is 2 if
     something would make the deployment or the first run fail.
     """
-    from cli.aws.account import open_account
-    from cli.aws.checks import has_failed, print_result, warn
-    from cli.aws.stack import StackNotReadableError, find_stack
+    from cli.check_results import has_failed, print_result, warn
     from cli.preflight.plan import make_plan
     from cli.preflight.preflight import check_deployment
+    from cli.target.account import open_account
+    from cli.target.stack import StackNotReadableError, find_stack
 
     account = open_account(profile, region, cloud, is_on_aws=bool(stack))
     name = stack or _DEFAULT_STACK

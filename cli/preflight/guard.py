@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.aws.checks import CheckResult, warn
+from cli.check_results import CheckResult, warn
 from local.errors import UserError
 from pipeline.aws.clients import error_code
 

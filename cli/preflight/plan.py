@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cli.aws.checks import CheckResult, fail, ok
-from cli.aws.stack import Stack
+from cli.check_results import CheckResult, fail, ok
+from cli.target.stack import Stack
 from local.errors import UserError
 
 _TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"

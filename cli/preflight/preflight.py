@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult
+from cli.check_results import CheckResult
 from cli.preflight.checks import (
     catalog,
     emr_release,
@@ -18,6 +17,7 @@ from cli.preflight.checks import (
 )
 from cli.preflight.guard import run_check
 from cli.preflight.plan import Plan, check_parameters
+from cli.target.account import Account
 
 
 def check_deployment(account: Account, plan: Plan) -> Iterator[CheckResult]:

@@ -12,8 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import console, print_message
-from contract.exit_codes import EXIT_INTERNAL_ERROR
+from cli.console import console
 from local.errors import UserError
 
 _DEFAULT_STACK = "rental-kpi"
@@ -48,9 +47,8 @@ def verify(
     Not verified: that an upload to raw/ starts a run. The command starts the execution itself,
     without the EventBridge rule for uploads and without receive_upload.
     """
-    from cli.aws.account import open_account
-    from cli.aws.stack import get_stack
-    from cli.cloud.live_view import WatchTimeoutError
+    from cli.target.account import open_account
+    from cli.target.stack import get_stack
     from cli.verification.cost import describe_cost
     from cli.verification.verifier import remove_run
     from cli.verification.verifier import verify as verify_stack
@@ -64,11 +62,7 @@ def verify(
     console.print(cost)
     if not (yes or account.is_local) and not _confirm():
         raise UserError("canceled: nothing was started")
-    try:
-        sys.exit(verify_stack(account, deployed, console, keep=keep))
-    except WatchTimeoutError as error:
-        print_message(str(error))
-        sys.exit(EXIT_INTERNAL_ERROR)
+    sys.exit(verify_stack(account, deployed, console, keep=keep))
 
 
 def _confirm() -> bool:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from cli.aws.checks import CheckResult, fail, ok
+from cli.check_results import CheckResult, fail, ok
 from cli.verification.known_batch import ExpectedResults, Row
 from cli.verification.verification_run import VerificationRun
 from contract.kpi_tables import KPI_TABLES, KpiTable

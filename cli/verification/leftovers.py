@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from botocore.exceptions import ClientError
 
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.verification.known_batch import ExpectedResults
 from cli.verification.verification_run import VerificationRun
 from contract.layout import run_report_key

@@ -11,9 +11,9 @@ from uuid import uuid4
 from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from cli.aws.account import Account
-from cli.aws.stack import Stack
-from cli.cloud.live_view import watch_execution
+from cli.runs.live_view import watch_execution
+from cli.target.account import Account
+from cli.target.stack import Stack
 from cli.verification.known_batch import BATCH_FOLDER
 from contract.datasets import DATASETS
 from contract.layout import VERIFICATION_PREFIX
@@ -141,7 +141,7 @@ def watch(run: VerificationRun, console: Console) -> Execution:
     """Show the execution of the run until it ends, and return it.
 
     Raises:
-        WatchTimeoutError: The execution did not end in time.
+        WaitTimeoutError: The execution did not end in time.
     """
     stepfunctions = run.account.client("stepfunctions")
     # DescribeExecution is eventually consistent, and may not find a new execution at once.

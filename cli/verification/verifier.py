@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, has_failed, ok, print_result, warn
-from cli.aws.stack import Stack
+from cli.check_results import CheckResult, fail, has_failed, ok, print_result, warn
+from cli.target.account import Account
+from cli.target.stack import Stack
 from cli.verification.cleanup import remove_traces
 from cli.verification.comparison import check_job_reports, check_publication, check_tables
 from cli.verification.known_batch import load_expected_results
@@ -41,7 +41,7 @@ def verify(account: Account, stack: Stack, console: Console, *, keep: bool) -> i
 
     Raises:
         UserError: As many runs as allowed are in progress.
-        WatchTimeoutError: The run did not end in time.
+        WaitTimeoutError: The run did not end in time.
     """
     check_free_slot(account, stack)
     run = start_run(account, stack)

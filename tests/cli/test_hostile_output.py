@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.control import strip_control_codes
 
 import cli.jobs
-from cli.aws.checks import fail, print_result
+from cli.check_results import fail, print_result
 from cli.cloud.emails import show_emails
-from cli.cloud.live_view import PlainView, State, build_states_table
 from cli.cloud.local_cloud import show_progress
-from cli.cloud.upload import build_batch_prefix
 from cli.console import print_message
+from cli.runs.batch_names import build_batch_prefix
+from cli.runs.live_view import PlainView, build_states_table
+from cli.runs.states import State
 from cli.summary import show_answers, show_counts
 from contract.text import escape_control_characters, has_control_characters
 from local.errors import UserError

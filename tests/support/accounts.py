@@ -11,8 +11,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult
+from cli.check_results import CheckResult
+from cli.target.account import Account
 
 REGION = "eu-west-1"
 

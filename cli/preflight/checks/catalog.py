@@ -7,9 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.preflight.plan import Plan
+from cli.target.account import Account
 from pipeline.aws.clients import error_code
 
 DATABASE_SUBJECT = "Glue database"

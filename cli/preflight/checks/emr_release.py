@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok
+from cli.check_results import CheckResult, fail, ok
 from cli.preflight.plan import Plan, read_template
+from cli.target.account import Account
 from pipeline.aws.clients import error_code
 
 SUBJECT = "EMR release"

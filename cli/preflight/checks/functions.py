@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.preflight.plan import Plan
+from cli.target.account import Account
 
 PYTHON_SUBJECT = "Python for sam build"
 CONCURRENCY_SUBJECT = "reserved concurrency"

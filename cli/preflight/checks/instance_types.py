@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.preflight.plan import Plan
+from cli.target.account import Account
 
 SUBJECT = "instance types"
 # The executors and the application masters of two jobs at once, as tests/infra computes them, fit

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.preflight.checks.subnet import Subnet
+from cli.target.account import Account
 
 SUBJECT = "way to S3, EMR, KMS"
 _DEFAULT_ROUTE = "0.0.0.0/0"

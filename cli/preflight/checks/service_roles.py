@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok
+from cli.check_results import CheckResult, fail, ok
 from cli.preflight.cluster_size import get_largest_size
 from cli.preflight.plan import Plan
+from cli.target.account import Account
 from pipeline.aws.clients import error_code
 
 SUBJECT = "service-linked roles"

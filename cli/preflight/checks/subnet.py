@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from cli.aws.account import Account
-from cli.aws.checks import CheckResult, fail, ok, warn
+from cli.check_results import CheckResult, fail, ok, warn
 from cli.preflight.cluster_size import get_largest_size, get_smallest_size
 from cli.preflight.plan import Plan
+from cli.target.account import Account
 from pipeline.aws.clients import error_code
 
 SUBJECT = "subnet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -14,6 +14,7 @@ from pipeline.ledger.keys import OPEN, OPEN_ITEMS
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+_MAX_KEYS = 100  # of one BatchGetItem call
 _to_attribute = TypeSerializer().serialize
 _from_attribute = TypeDeserializer().deserialize
 
@@ -31,6 +32,24 @@ class LedgerTable:
             TableName=self.name, Key={"id": {"S": key}}, ConsistentRead=True
         )
         return _parse_item(response.get("Item", {}))
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the items with these keys, by key. Keys without an item are left out.
+
+        Reads items as they were a moment ago, for people who look at many of them.
+        """
+        items = {}
+        for first in range(0, len(keys), _MAX_KEYS):
+            pending: list[Any] = [{"id": {"S": key}} for key in keys[first : first + _MAX_KEYS]]
+            while pending:
+                # DynamoDB returns some keys unprocessed if the items exceed 16 MB, or if it is
+                # throttled (API Reference, "BatchGetItem").
+                response = self.dynamodb.batch_get_item(RequestItems={self.name: {"Keys": pending}})
+                for item in map(_parse_item, response["Responses"].get(self.name, [])):
+                    items[item["id"]] = item
+                unprocessed = response.get("UnprocessedKeys", {}).get(self.name)
+                pending = list(unprocessed["Keys"]) if unprocessed else []
+        return items
 
     def update(
         self,

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from cli.cloud import target
+from cli.target import local_clouds
 from tests.support.console import create_console
 
 REGION = "eu-west-1"
@@ -65,6 +65,6 @@ def console() -> Console:
 def local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of all local clouds, where none is running."""
     folder = tmp_path / "local"
-    monkeypatch.setattr(target, "LOCAL_FOLDER", folder)
-    monkeypatch.setattr(target, "CLOUD_FOLDER", folder / "cloud")
+    monkeypatch.setattr(local_clouds, "LOCAL_FOLDER", folder)
+    monkeypatch.setattr(local_clouds, "CLOUD_FOLDER", folder / "cloud")
     return folder

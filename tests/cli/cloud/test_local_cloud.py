@@ -14,8 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.cloud import target
 from cli.cloud.local_cloud import show_progress, show_status
+from cli.target import local_clouds
 from local.cloud import Cloud, FolderInUseError
 from local.errors import UserError
 from tests.support.console import get_output
@@ -35,7 +35,7 @@ def test_access_instructions_are_valid_shell_commands(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
     names = ("CA_BUNDLE", "ENDPOINT_URL", "SECRET_ACCESS_KEY", "PROFILE", "ENDPOINT_URL_S3")
     values = " ".join(f"$AWS_{name}" for name in names)
-    script = f'{target.format_access_instructions(cloud)}\necho "{values}"'
+    script = f'{local_clouds.format_access_instructions(cloud)}\necho "{values}"'
     shell = subprocess.run(
         ["sh", "-c", script],
         env={"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_S3": "x", "AWS_REGION": "us-east-1"},
@@ -44,7 +44,7 @@ def test_access_instructions_are_valid_shell_commands(
         check=True,
     )
     assert shell.stdout == f"{bundle} https://127.0.0.1:1 s3cret  \n"
-    assert shlex.quote(str(bundle)) in target.format_access_instructions(cloud)
+    assert shlex.quote(str(bundle)) in local_clouds.format_access_instructions(cloud)
 
 
 @pytest.mark.usefixtures("local_folder")
@@ -78,8 +78,8 @@ def test_demo_cloud_starts_in_an_unused_folder(
             raise FolderInUseError
         return folder, stop_with_parent
 
-    monkeypatch.setattr(target, "start", start)
-    started: Any = target.start_demo_cloud(stop_with_parent=True)
+    monkeypatch.setattr(local_clouds, "start", start)
+    started: Any = local_clouds.start_demo_cloud(stop_with_parent=True)
     assert started == (local_folder / "demo-3", True)
 
 
@@ -87,7 +87,7 @@ def test_down_does_not_stop_a_running_demo(tmp_path: Path, monkeypatch: pytest.M
     demo = create_cloud(tmp_path / "demo", stops_with_parent=True)
     kept = create_cloud(tmp_path / "demo-2")
     stopped: list[Path] = []
-    monkeypatch.setattr(target, "list_running_clouds", lambda: [demo, kept])
+    monkeypatch.setattr(local_clouds, "list_running_clouds", lambda: [demo, kept])
     monkeypatch.setattr("local.cloud.stop", stopped.append)
     down = CliRunner().invoke(app, ["local", "down"])
     assert down.exit_code == 0
@@ -101,19 +101,24 @@ def test_down_does_not_stop_a_running_demo(tmp_path: Path, monkeypatch: pytest.M
 def test_cloud_is_selected_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo = create_cloud(tmp_path / "demo", stops_with_parent=True)
     second, third = create_cloud(tmp_path / "demo-2"), create_cloud(tmp_path / "demo-3")
-    monkeypatch.setattr(target, "list_running_clouds", lambda: [demo, second, third])
-    assert target.get_running_cloud() == second
-    assert target.get_running_cloud("demo-3") == third
-    assert target.get_running_cloud("demo") == demo
+    monkeypatch.setattr(local_clouds, "list_running_clouds", lambda: [demo, second, third])
+    assert local_clouds.get_running_cloud("demo-3") == third
+    assert local_clouds.get_running_cloud("demo") == demo
     with pytest.raises(
         UserError, match="local cloud 'x' is not running: specify one of demo, demo-2"
     ):
-        target.get_running_cloud("x")
-    monkeypatch.setattr(target, "list_running_clouds", lambda: [demo])
+        local_clouds.get_running_cloud("x")
+
+
+def test_only_running_cloud_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo, kept = create_cloud(tmp_path / "demo", stops_with_parent=True), create_cloud(tmp_path)
+    monkeypatch.setattr(local_clouds, "list_running_clouds", lambda: [demo])
+    assert local_clouds.get_running_cloud() == demo
+    monkeypatch.setattr(local_clouds, "list_running_clouds", lambda: [kept, demo])
     with pytest.raises(
-        UserError, match=r"the only running local clouds \(demo\) belong to running demos"
+        UserError, match=f"2 local clouds are running: add --cloud {kept.name} or --cloud demo"
     ):
-        target.get_running_cloud()
+        local_clouds.get_running_cloud()
 
 
 def test_status_shows_the_newest_executions_first(

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.cloud import start_batch as start_batch_module
-from cli.cloud import target
 from cli.cloud.invoke import DeployedFunction
-from cli.cloud.start_batch import parse_batch
+from cli.runs.batch_names import parse_batch
+from cli.target import local_clouds
 from local.errors import UserError
 from pipeline.intake.claiming import ClaimOutcome
 
@@ -45,7 +45,9 @@ def _run(monkeypatch: pytest.MonkeyPatch, cloud: Lambda, batch: str = "2026-11")
         DeployedFunction(f"{name}Function", {"FunctionName": name, "Handler": f"handlers.{name}.x"})
         for name in ("check_run", "watchdog")
     ]
-    monkeypatch.setattr(target, "get_running_cloud", lambda name: cloud if name == "a" else None)
+    monkeypatch.setattr(
+        local_clouds, "get_running_cloud", lambda name: cloud if name == "a" else None
+    )
     monkeypatch.setattr(start_batch_module, "list_deployed_functions", lambda _: functions)
     return CliRunner().invoke(app, ["start", batch, "--cloud", "a"])
 
@@ -94,14 +96,16 @@ def test_incomplete_batch_is_for_the_user_to_complete(monkeypatch: pytest.Monkey
 def test_changed_batch_is_to_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _run(monkeypatch, Lambda({"outcome": "Outdated"}))
     assert result.exit_code == 1
-    assert "have just changed, so no run has started: run this command again" in result.output
+    assert "have just changed, so no run has started: run this command again" in str(
+        result.exception
+    )
 
 
 def test_error_of_the_function_is_shown_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     error = {"errorType": "RetryableError", "errorMessage": "S3 is busy"}
     result = _run(monkeypatch, Lambda(error, FunctionError="Unhandled"))
     assert result.exit_code == 1
-    assert result.output == "run: the watchdog failed with RetryableError: S3 is busy\n"
+    assert str(result.exception) == "the watchdog failed with RetryableError: S3 is busy"
 
 
 def test_every_outcome_has_a_message() -> None:

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.cloud.upload import (
     RunNotStartedError,
-    build_batch_prefix,
     describe_pending_batch,
     upload_and_watch,
     upload_files,
 )
+from cli.runs.batch_names import build_batch_prefix
 from contract.datasets import DATASETS
 from local.errors import UserError
 from local.mailbox import Email

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cli.aws.stack import Stack
 from cli.preflight.checks.catalog import check_database, check_lake_formation
 from cli.preflight.checks.functions import check_concurrency, check_python
 from cli.preflight.checks.service_roles import check_service_roles
 from cli.preflight.plan import Plan, make_plan
+from cli.target.stack import Stack
 from tests.support.accounts import Denied, StubbedAccount, describe_results
 
 STACK = Stack("rental-kpi", {}, {"SubnetId": "subnet-1", "ReceiveUploadConcurrency": "5"})

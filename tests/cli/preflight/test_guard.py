@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.aws import account as accounts
-from cli.aws.checks import CheckResult, Status, fail, ok, print_result, warn
+from cli.check_results import CheckResult, Status, fail, ok, print_result, warn
 from cli.preflight import preflight
 from cli.preflight.guard import run_check
+from cli.target import account as accounts
 from local.errors import UserError
 from tests.support.accounts import Denied, StubbedAccount, describe_results
 from tests.support.console import create_console, get_output

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli.aws.stack import Stack
 from cli.preflight.cluster_size import get_cluster_size, get_largest_size, get_smallest_size
 from cli.preflight.plan import check_parameters, make_plan, read_template
+from cli.target.stack import Stack
 from local.errors import UserError
 from tests.infra.support.example_run import GIB, ExampleRun
 from tests.infra.support.template import PROJECT

@@ -14,9 +14,9 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.aws.account import Account
-from cli.aws.stack import Stack
-from cli.cloud import target
+from cli.target import local_clouds
+from cli.target.account import Account
+from cli.target.stack import Stack
 from cli.verification import verifier
 from local.errors import UserError
 from tests.support.console import create_console, get_output
@@ -37,8 +37,8 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         monkeypatch.setenv(name, "testing")
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(target, "LOCAL_FOLDER", tmp_path)
-    monkeypatch.setattr(target, "CLOUD_FOLDER", tmp_path / "cloud")
+    monkeypatch.setattr(local_clouds, "LOCAL_FOLDER", tmp_path)
+    monkeypatch.setattr(local_clouds, "CLOUD_FOLDER", tmp_path / "cloud")
     verified: list[tuple[str, str]] = []
 
     def record(account: Account, stack: Stack, _: Any, *, keep: bool) -> int:

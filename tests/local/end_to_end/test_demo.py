@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.cloud.target import list_running_clouds
+from cli.target.local_clouds import list_running_clouds
 from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from local import deployment

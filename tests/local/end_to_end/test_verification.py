@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli.aws.account import Account, open_local_cloud
-from cli.aws.stack import Stack as DeployedStack
-from cli.aws.stack import get_stack
+from cli.target.account import Account, open_local_cloud
+from cli.target.stack import Stack as DeployedStack
+from cli.target.stack import get_stack
 from cli.verification import verification_run, verifier
 from cli.verification.known_batch import BATCH_FOLDER, load_expected_results
 from cli.verification.verifier import remove_run, verify

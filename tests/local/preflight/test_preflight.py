@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from cli.aws.account import Account, open_local_cloud
-from cli.aws.checks import CheckResult, Status
+from cli.check_results import CheckResult, Status
 from cli.preflight.plan import make_plan
 from cli.preflight.preflight import check_deployment
+from cli.target.account import Account, open_local_cloud
 from local.cloud import Cloud, running
 
 pytestmark = pytest.mark.xdist_group("preflight")

@@ -30,27 +30,25 @@ def get_running_cloud(name: str = "") -> Cloud:
     """Return a running local cloud.
 
     Args:
-        name: Name of the cloud. By default, the first one that does not belong to a running demo,
-            because such a cloud stops together with its demo.
+        name: Name of the cloud. By default, the only one that is running.
 
     Raises:
-        UserError: There is no such cloud.
+        UserError: There is no such cloud, or there are several. The message says what to type.
     """
     clouds = list_running_clouds()
-    for cloud in clouds:
-        if cloud.name == name or not (name or cloud.stops_with_parent):
-            return cloud
     names = ", ".join(cloud.name for cloud in clouds)
-    if name and names:
-        raise UserError(f"local cloud {name!r} is not running: specify one of {names}")
     if name:
-        raise UserError(f"local cloud {name!r} is not running: start one with ./run local up")
-    if names:
-        raise UserError(
-            f"the only running local clouds ({names}) belong to running demos: start another one"
-            " with ./run local up, or specify --cloud"
-        )
-    raise UserError("no local cloud is running: start one with ./run local up")
+        for cloud in clouds:
+            if cloud.name == name:
+                return cloud
+        hint = f"specify one of {names}" if names else "start one with ./run local up"
+        raise UserError(f"local cloud {name!r} is not running: {hint}")
+    if len(clouds) > 1:
+        choices = " or ".join(f"--cloud {cloud.name}" for cloud in clouds)
+        raise UserError(f"{len(clouds)} local clouds are running: add {choices}")
+    if not clouds:
+        raise UserError("no local cloud is running: start one with ./run local up")
+    return clouds[0]
 
 
 def get_stack_outputs(cloud: Cloud) -> dict[str, str]:

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from cli.cloud.live_view import (
-    WatchTimeoutError,
-    build_states_table,
-    list_states,
-    watch_execution,
-)
+from cli.exit_codes import WaitTimeoutError
+from cli.runs.live_view import build_states_table, watch_execution
+from cli.runs.states import list_states
 from tests.support.console import create_console, get_output
 
 START = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -275,5 +272,5 @@ def test_watching_ends_after_the_timeout() -> None:
     history = History()
     history.enter(0, "PinInputs")
     stepfunctions = FakeStepFunctions(("RUNNING", history.events))
-    with pytest.raises(WatchTimeoutError, match="Run 2026-11-abc is still running after 0:00:01"):
+    with pytest.raises(WaitTimeoutError, match="Run 2026-11-abc did not end within 0:00:01"):
         watch_execution(stepfunctions, ARN, create_console(), timeout=0.5001)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from cli.aws.account import Account
+from cli.target.account import Account
 from local.errors import UserError
 from pipeline.aws.clients import error_code
 

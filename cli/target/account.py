@@ -11,10 +11,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.cloud.target import get_running_cloud
+from cli.target.local_clouds import get_running_cloud
 from local.cloud import Cloud
 from local.errors import UserError
 
+_LOCAL_POLL_SECONDS = 0.3
+# All commands together must stay far below the rates that AWS allows an account.
+_AWS_POLL_SECONDS = 5.0
 _CONFIG = Config(
     connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
 )
@@ -38,6 +41,11 @@ class Account:
     is_local: bool
     create_client: Callable[[str], Any]
 
+    @property
+    def poll_seconds(self) -> float:
+        """Time between two questions about the same thing."""
+        return _LOCAL_POLL_SECONDS if self.is_local else _AWS_POLL_SECONDS
+
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service."""
         return self.create_client(service)
@@ -49,7 +57,7 @@ def open_account(profile: str, region: str, cloud: str, *, is_on_aws: bool) -> A
     Args:
         profile: Profile of the AWS CLI. Empty for the default credentials.
         region: AWS region. Empty for the region of the profile.
-        cloud: Name of a local cloud. Empty for the first one that is running.
+        cloud: Name of a local cloud. Empty for the only one that is running.
         is_on_aws: Whether another option names something on AWS, such as a stack.
 
     Raises:
@@ -58,7 +66,7 @@ def open_account(profile: str, region: str, cloud: str, *, is_on_aws: bool) -> A
     uses_aws = bool(profile or region or is_on_aws)
     if cloud and uses_aws:
         raise UserError("use either --cloud, or --profile, --region, and --stack")
-    return _open_aws_account(profile, region) if uses_aws else open_local_cloud(get_cloud(cloud))
+    return open_aws_account(profile, region) if uses_aws else open_local_cloud(get_cloud(cloud))
 
 
 def get_cloud(name: str) -> Cloud:
@@ -88,7 +96,16 @@ def open_local_cloud(cloud: Cloud) -> Account:
     )
 
 
-def _open_aws_account(profile: str, region: str) -> Account:
+def open_aws_account(profile: str, region: str) -> Account:
+    """Return an account on AWS.
+
+    Args:
+        profile: Profile of the AWS CLI. Empty for the default credentials.
+        region: AWS region. Empty for the region of the profile.
+
+    Raises:
+        UserError: The credentials or the region are missing or cannot be used.
+    """
     try:
         session = boto3.session.Session(profile_name=profile or None, region_name=region or None)
         if not session.region_name:

@@ -1,34 +1,15 @@
-"""Show the states of an execution while it runs, from its history in Step Functions.
-
-On a terminal, this is a table that updates itself. Elsewhere, it is one line for each state.
-"""
+"""The states of an execution, from its history in Step Functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 RUNNING, DONE, FAILED, STOPPED = "running", "done", "failed", "stopped"
-_STYLES = {RUNNING: "cyan", DONE: "green", STOPPED: "yellow"}
-_ERROR_STYLE = "bold red"
 _HIDDEN_TYPES = {"Pass", "Choice"}  # they take no time, and the next state shows what they decided
 _CONTAINER_TYPES = {"Parallel", "Map"}
-_POLL_SECONDS = 0.3
-_WATCH_TIMEOUT = 4 * 3600.0  # seconds
-
-
-class WatchTimeoutError(Exception):
-    """The execution is still running after the maximum time that a command watches it."""
 
 
 @dataclass
@@ -155,99 +136,14 @@ def _get_error(event: Mapping[str, Any]) -> str:
     return FAILED
 
 
-def build_states_table(title: str, states: Iterable[State], now: datetime) -> Table:
-    """Return a table of the states with their durations until `now`."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("state")
-    table.add_column("started")
-    table.add_column("seconds", justify="right")
-    table.add_column("result")
-    for state in states:
-        table.add_row(
-            Text("  " * state.depth + state.name),
-            f"{state.first_entered.astimezone():%H:%M:%S}",
-            f"{state.seconds_at(now):.1f}",
-            Text(state.description, style=_STYLES.get(state.result, _ERROR_STYLE)),
-        )
-    return table
-
-
-class PlainView:
-    """Prints one line for each state and result when the state ends."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._printed: set[tuple[str, str]] = set()
-
-    def update(self, states: Iterable[State]) -> None:
-        """Print the states that have ended since the last update."""
-        for state in states:
-            if state.result == RUNNING or (state.name, state.result) in self._printed:
-                continue
-            self._printed.add((state.name, state.result))
-            name = "  " * state.depth + state.name
-            line = f"{name:30}{state.completed_seconds:8.1f} s  {state.result}"
-            self._console.print(line, soft_wrap=True)
-
-
-def watch_execution(
-    stepfunctions: Any,
-    execution_arn: str,
-    console: Console,
-    timeout: float = _WATCH_TIMEOUT,
-    poll_seconds: float = _POLL_SECONDS,
-) -> dict[str, Any]:
-    """Show an execution until it ends.
+def read_states(stepfunctions: Any, execution_arn: str) -> list[State]:
+    """Return the states of an execution, in the order in which they were entered.
 
     Args:
         stepfunctions: Step Functions client.
-        execution_arn: ARN of the execution.
-        console: Where to print.
-        timeout: Maximum time to watch, in seconds.
-        poll_seconds: Time between two updates, in seconds.
-
-    Returns:
-        The response of `DescribeExecution` after the end.
-
-    Raises:
-        WatchTimeoutError: The execution did not end within `timeout` seconds.
+        execution_arn: ARN of the execution, which must exist.
     """
-    title = f"Run {execution_arn.rpartition(':')[2]}"
-    with _open_view(title, console) as update_view:
-
-        def poll() -> dict[str, Any]:
-            # In this order, the history of an execution that has ended is complete.
-            description: dict[str, Any] = stepfunctions.describe_execution(
-                executionArn=execution_arn
-            )
-            update_view(list_states(_list_events(stepfunctions, execution_arn)))
-            return description
-
-        try:
-            return Retrying(
-                retry=retry_if_result(lambda description: description["status"] == "RUNNING"),
-                wait=wait_fixed(poll_seconds),
-                stop=stop_after_delay(timeout),
-            )(poll)
-        except RetryError:
-            duration = timedelta(seconds=round(timeout))
-            raise WatchTimeoutError(f"{title} is still running after {duration}") from None
-
-
-@contextmanager
-def _open_view(title: str, console: Console) -> Iterator[Callable[[list[State]], None]]:
-    """Open a view for this console, and yield the function that updates it."""
-    if not console.is_terminal:
-        yield PlainView(console).update
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        yield lambda states: live.update(
-            build_states_table(title, states, datetime.now(UTC)), refresh=True
-        )
-
-
-def _list_events(stepfunctions: Any, execution_arn: str) -> list[Mapping[str, Any]]:
     pages = stepfunctions.get_paginator("get_execution_history").paginate(
         executionArn=execution_arn, includeExecutionData=False
     )
-    return [event for page in pages for event in page["events"]]
+    return list_states(event for page in pages for event in page["events"])

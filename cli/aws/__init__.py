@@ -1,1 +1,0 @@
-"""The AWS account, or the local cloud in its place, that a command works with."""

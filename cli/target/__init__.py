@@ -1,0 +1,1 @@
+"""The target of a command: a stack in an AWS account, or the stack of a local cloud."""
