@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from contract.datasets import DATASETS
 from contract.exit_codes import EXIT_INVALID_INPUT, EXIT_OK
@@ -30,12 +30,19 @@ _IGNORED_VARIABLES = (
     "PYTHONPATH",
     "PYSPARK_SUBMIT_ARGS",
 )
+# The exit codes of a process that SIGKILL ended, and of a shell or a Python that reports one.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+_MEMORY = re.compile("([0-9]{1,6})([mg])", re.I)
+_MEGABYTES = {"m": 1, "g": 1024}
+_MIN_MEGABYTES = 512  # Spark itself refuses less than 450 MB
 _GLOB_CHARACTERS = "*?[]{}\\"
 BOTH_JOBS_PROGRAM = Path(__file__).parent / "both_jobs.py"
 """The program that runs both jobs in one Spark session."""
 
-_MESSAGE = re.compile(rf"\b({'|'.join((*ENTRY_POINTS, 'jobs'))}): (?:\[(\d+)/(\d+)\] )?(.*)")
-"""A message of a job itself, without those of Spark."""
+_MESSAGE = re.compile(
+    rf"[\d-]{{10}} [\d:,]{{12}} ({'|'.join((*ENTRY_POINTS, 'jobs'))}): (?:\[(\d+)/(\d+)\] )?(.*)"
+)
+"""A message of a job itself, as `LogFormatter` formats it, without those of Spark."""
 
 ProgressCallback = Callable[[str, int, int, str], None]
 """Called when a phase of a job begins: job name, phase, number of phases, description."""
@@ -112,14 +119,22 @@ def check_request(request: JobsRequest) -> list[str]:
                 f"{path}: Spark treats {' '.join(_GLOB_CHARACTERS)} in a path as wildcards;"
                 " choose a path without them"
             )
-    warnings = check_folder(request.input_folder)
-    if any(
-        (request.output_folder / job_report_key(job, request.run_id)).exists()
-        for job in (TRANSFORMATION_JOB, KPI_JOB)
-    ):
+    memory = _MEMORY.fullmatch(request.memory)
+    if not memory or int(memory[1]) * _MEGABYTES[memory[2].lower()] < _MIN_MEGABYTES:
         raise UserError(
-            f"{request.output_folder} already contains run {request.run_id}: choose another"
-            " --run-id"
+            f"{request.memory!r} is not a valid --memory: use a number with m or g, such as 2g, and"
+            f" at least {_MIN_MEGABYTES}m"
+        )
+    warnings = check_folder(request.input_folder)
+    complete_jobs = [
+        job
+        for job in (TRANSFORMATION_JOB, KPI_JOB)
+        if (request.output_folder / job_report_key(job, request.run_id)).exists()
+    ]
+    if complete_jobs:
+        state = "already contains" if KPI_JOB in complete_jobs else "contains an unfinished"
+        raise UserError(
+            f"{request.output_folder} {state} run {request.run_id}: choose another --run-id"
         )
     return warnings
 
@@ -142,7 +157,7 @@ def run_jobs(
     command = spark_submit_command(request.memory, request.input_bytes, jvm_options)
     try:
         request.log_file.parent.mkdir(parents=True, exist_ok=True)
-        log = request.log_file.open("w", encoding="utf-8")
+        log = request.log_file.open("wb", buffering=0)
     except OSError as error:
         raise UserError(f"cannot write to {request.output_folder}: {error.strerror}") from None
     with log:
@@ -158,36 +173,57 @@ def run_jobs(
             start_new_session=True,
         )
         try:
-            last_message, cause = _follow_output(process, log, on_progress)
+            end = _follow_output(process, log, on_progress)
             exit_code = process.wait()
-            # A job that ended by itself has said why.
-            has_message = exit_code in (EXIT_OK, EXIT_INVALID_INPUT)
-            return JobsResult(exit_code, last_message if has_message else cause or last_message)
+            return JobsResult(exit_code, end.describe(exit_code))
         finally:
             _kill_process_group(process)
 
 
-def _follow_output(
-    process: subprocess.Popen[str], log: TextIO, on_progress: ProgressCallback
-) -> tuple[str, str | None]:
-    """Copy the output of a process to its log, and report the phases that begin.
+@dataclass
+class _Output:
+    """What the output of a process says about its end.
 
-    Returns:
-        The last message of a job that is not the start of a phase, and the first known cause of a
-        failure in the messages of Spark, which may have ended before a job could report it.
+    Attributes:
+        last_message: The last message of a job that is not the start of a phase.
+        last_line: The last line.
+        cause: The first known cause of a failure in the messages of Spark, which may have ended
+            before a job could report it.
     """
-    last_message, cause = "", None
+
+    last_message: str = ""
+    last_line: str = ""
+    cause: str | None = None
+
+    def describe(self, exit_code: int) -> str:
+        """Return the message of a job that has ended by itself, or else why it was ended."""
+        if exit_code in (EXIT_OK, EXIT_INVALID_INPUT):
+            return self.last_message
+        if exit_code in _KILLED and not self.cause:
+            return "Spark was killed, most likely because this machine has not enough memory"
+        return self.cause or self.last_message or self.last_line
+
+
+def _follow_output(
+    process: subprocess.Popen[str], log: IO[bytes], on_progress: ProgressCallback
+) -> _Output:
+    """Copy the output of a process to its log, and report the phases that begin."""
+    output = _Output()
     for line in process.stdout or ():
-        log.write(line)
-        log.flush()
-        match = _MESSAGE.search(line)
+        try:
+            log.write(line.encode())
+        except OSError as error:
+            # The job may have the same problem, so the log is less important than its message.
+            output.cause = output.cause or find_failure_cause(str(error))
+        output.last_line = line.strip() or output.last_line
+        match = _MESSAGE.match(line)
         if match and match[2]:
             on_progress(match[1], int(match[2]), int(match[3]), match[4])
         elif match:
-            last_message = match[4]
+            output.last_message = match[4]
         else:
-            cause = cause or find_failure_cause(line)
-    return last_message, cause
+            output.cause = output.cause or find_failure_cause(line)
+    return output
 
 
 def spark_submit_command(

@@ -7,11 +7,20 @@ has stopped.
 from __future__ import annotations
 
 _CAUSES = {
-    "java.lang.OutOfMemoryError": "Spark ran out of memory. Give it more: use a larger --memory of"
-    " ./run jobs, or a larger worker type of the cluster",
+    **dict.fromkeys(
+        (
+            "java.lang.OutOfMemoryError",
+            "SparkOutOfMemoryError",
+            "insufficient memory for the Java Runtime Environment",
+            "Not enough memory to build and broadcast",
+            "spark.driver.maxResultSize",
+        ),
+        "Spark ran out of memory. Give it more: increase --memory of ./run jobs, or choose a larger"
+        " worker type of the cluster",
+    ),
     "No space left on device": "a disk is full. Free space in the output folder and in the folder"
     " for temporary files, or add storage to the cluster",
-    "Disk quota exceeded": "a disk quota is used up. Free space in the output folder and in the"
+    "Disk quota exceeded": "a disk quota is exceeded. Free space in the output folder and in the"
     " folder for temporary files",
     "ExecutorLostFailure": "a worker process of Spark was lost, most likely because its node was"
     " reclaimed or ran out of memory. Run the batch again, with a larger worker type if it happens"

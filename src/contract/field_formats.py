@@ -5,8 +5,8 @@ Each format has these properties:
 - `regex`: A regular expression that matches the complete, trimmed field of a valid value. It has
   the same meaning in Python's `re` and in Java.
 - `canonical_regex`: A regular expression of Java that matches only trimmed fields in the most
-  common notation, in ASCII and without quotes and commas. Such a field also matches `regex`. All
-  quantifiers of unlimited length are possessive, so that it takes linear time and no stack space.
+  common notation, in ASCII and without quotes and commas. Such a field also matches `regex`. The
+  time is linear in the length of the field, and the stack space does not depend on it.
 - `description`: The notation, for the data dictionary.
 - `sql_type`: The type of the values, spelled as Spark, Glue, and Athena expect.
 """

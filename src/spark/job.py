@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Callable, NoReturn
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
 from pyspark.sql import SparkSession
 
 from contract.datasets import DATASETS
@@ -106,8 +107,9 @@ def run_job(
     logging.getLogger("py4j").setLevel(logging.WARNING)
     log = logging.getLogger(parser.prog)
     options = parser.parse_args(arguments)
-    spark = get_spark_session(f"{parser.prog} {options.run_id}")
+    spark = None
     try:
+        spark = get_spark_session(f"{parser.prog} {options.run_id}")
         job(spark, options)
     except Exception as error:  # This is the outermost handler: any error ends the job.
         problem = get_input_problem(error)
@@ -115,11 +117,12 @@ def run_job(
             log.error("%s", problem)
             sys.exit(EXIT_INVALID_INPUT)
         log.exception("run %s failed", options.run_id)
-        cause = find_failure_cause(str(error)) or _first_line(error)
+        cause = find_failure_cause(_get_text(error)) or _first_line(error)
         log.error("run %s failed: %s", options.run_id, cause)
         sys.exit(EXIT_INTERNAL_ERROR)
     finally:
-        spark.stop()
+        if spark:
+            spark.stop()
     log.info("the job of run %s is complete", options.run_id)
     sys.exit(EXIT_OK)
 
@@ -133,11 +136,19 @@ def get_input_problem(error: Exception) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     problems = (f"{dataset.file} {NOT_UTF8}" for dataset in DATASETS)
-    return next((problem for problem in problems if problem in str(error)), None)
+    return next((problem for problem in problems if problem in _get_text(error)), None)
+
+
+def _get_text(error: Exception) -> str:
+    """Return the text of an error, which Py4J asks the JVM for, if the JVM has not ended."""
+    try:
+        return str(error)
+    except (Py4JError, OSError):
+        return f"{type(error).__name__}: the JVM of Spark has ended"
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in _get_text(error).splitlines() if line.strip()]
     # The first line of a py4j error names only the call; the second line is the error itself.
     if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
         return lines[1].lstrip(": ")

@@ -34,7 +34,7 @@ from spark.cleaning.cleaned_dataset import FileCleaner
 from spark.concurrency import run_concurrently
 from spark.errors import InputError
 from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
-from spark.reading.csv_reader import read_headers
+from spark.reading.csv_reader import get_input_size, read_headers
 from spark.session import set_shuffle_partitions
 from spark.tables import RowCounter, cast_to_schema, write_table
 
@@ -104,7 +104,7 @@ def compute_kpis(spark: SparkSession, options: argparse.Namespace) -> None:
 
 def _raw_rows_reader(spark: SparkSession, folder: str) -> AcceptedRowsReader:
     headers = read_headers(spark, folder, DATASETS)
-    set_shuffle_partitions(spark, storage.get_size(spark, folder))
+    set_shuffle_partitions(spark, get_input_size(spark, folder))
 
     def read_accepted(dataset: Dataset) -> DataFrame:
         columns = _NEEDED_COLUMNS[dataset]

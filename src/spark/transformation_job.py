@@ -28,7 +28,7 @@ from spark.cleaning.cleaned_dataset import CleanedDataset, FileCleaner
 from spark.cleaning.rental_warnings import count_warnings
 from spark.concurrency import run_concurrently
 from spark.job import JobArgumentParser, ProgressLog, require_new_run, run_job
-from spark.reading.csv_reader import read_headers
+from spark.reading.csv_reader import get_input_size, read_headers
 from spark.session import set_shuffle_partitions
 from spark.tables import RowCounter, cast_to_schema, read_single_row, write_table
 
@@ -48,7 +48,7 @@ def transform_batch(spark: SparkSession, options: argparse.Namespace) -> None:
     run_id, output = options.run_id, options.output
     require_new_run(spark, output, run_id, layout.TRANSFORMATION_JOB)
     headers = read_headers(spark, options.input, DATASETS)
-    set_shuffle_partitions(spark, storage.get_size(spark, options.input))
+    set_shuffle_partitions(spark, get_input_size(spark, options.input))
     progress = ProgressLog(PROGRAM, phases=2 * len(DATASETS) + 1)
 
     def transform(dataset: Dataset) -> _WrittenDataset:
@@ -105,7 +105,7 @@ def _write_dataset(
         for code in codes.reject_codes(dataset)
     ]
     rejected_counter = RowCounter(*reasons)
-    rejected = rejected_counter.observe(cleaned.rejected)
+    rejected = rejected_counter.observe(cleaned.rejected.hint("rebalance"))
     write_table(rejected, layout.join_uri(output, layout.quarantine_prefix(dataset, run_id)))
 
     accepted_counts, rejected_counts = accepted_counter.counts, rejected_counter.counts

@@ -11,6 +11,8 @@ from local.errors import UserError
 from local.spark.job_runner import JobsRequest, check_request, run_jobs
 from sample_data import write_sample
 
+TIME = "2026-11-25 20:41:16,700"
+
 
 @pytest.fixture
 def input_folder(tmp_path: Path) -> Path:
@@ -42,14 +44,17 @@ def test_missing_input_folder_is_reported(tmp_path: Path) -> None:
     ("output", "exit_code", "message"),
     [
         (
-            ["java.lang.OutOfMemoryError: Java heap space", "kpis: run r1 failed: shut down"],
+            ["java.lang.OutOfMemoryError: Java heap space", f"{TIME} kpis: run r1 failed: end"],
             52,
             "Spark ran out of memory",
         ),
         (["java.io.IOException: No space left on device"], 1, "a disk is full"),
-        (["kpis: run r1 failed: a bug"], 1, "run r1 failed: a bug"),
-        (["WARN x: No space left on device", "kpis: users.csv: file not found"], 2, "users.csv: f"),
-        (["kpis: column `No space left on device` is ignored"], 1, "column `No space left on"),
+        ([f"{TIME} kpis: run r1 failed: a bug", "a trace"], 1, "run r1 failed: a bug"),
+        (["WARN x: No space left on device", f"{TIME} kpis: no users.csv"], 2, "no users.csv"),
+        ([f"{TIME} kpis: column `No space left on device` is ignored"], 1, "column `No space left"),
+        ([f"{TIME} x: column `jobs: [1/9] x` is ignored", "last line", ""], 1, "last line"),
+        ([f"{TIME} kpis: [1/6] reading"], -9, "Spark was killed, most likely because"),
+        ([f"{TIME} kpis: [1/6] reading"], 137, "Spark was killed, most likely because"),
     ],
 )
 def test_result_names_the_cause_of_a_failure(
@@ -60,7 +65,9 @@ def test_result_names_the_cause_of_a_failure(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    program = f"print({chr(10).join(output)!r}); raise SystemExit({exit_code})"
+    program = f"""import os
+print({chr(10).join(output)!r}, flush=True)
+os.kill(os.getpid(), 9) if {exit_code} == -9 else os._exit({exit_code})"""
     monkeypatch.setattr(
         "local.spark.job_runner.spark_submit_command", lambda *_: [sys.executable, "-c", program]
     )
@@ -69,6 +76,27 @@ def test_result_names_the_cause_of_a_failure(
     assert result.exit_code == exit_code
     assert result.last_message.startswith(message)
     assert request.log_file.read_text() == "\n".join([*output, ""])
+
+
+def test_full_disk_of_the_log_is_named(
+    input_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"print('{TIME} kpis: run r1 failed: shut down'); raise SystemExit(1)"
+    monkeypatch.setattr(
+        "local.spark.job_runner.spark_submit_command", lambda *_: [sys.executable, "-c", program]
+    )
+    request = JobsRequest(input_folder, tmp_path / "out", "r1", "1g")
+    request.log_file.parent.mkdir(parents=True)
+    request.log_file.symlink_to("/dev/full")  # every write to it fails as on a full disk
+    result = run_jobs(request, lambda *_: None)
+    assert result.exit_code == 1
+    assert result.last_message.startswith("a disk is full")
+
+
+@pytest.mark.parametrize("memory", ["", "0", "1", "abc", "-1g", "64m", "511m", "2t", "1g1", "١g"])
+def test_invalid_memory_is_reported(memory: str, input_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a valid --memory: use a number with m or g"):
+        check_request(JobsRequest(input_folder, tmp_path / "out", "r1", memory))
 
 
 def test_path_with_wildcards_is_reported(input_folder: Path, tmp_path: Path) -> None:
@@ -80,7 +108,9 @@ def test_existing_or_invalid_run_id_is_reported(input_folder: Path, tmp_path: Pa
     report = tmp_path / "out" / "runs" / "r1" / "kpis.json"
     report.parent.mkdir(parents=True)
     report.write_text("{}")
-    assert "already contains run r1" in _get_problems(input_folder, tmp_path / "out")[0]
+    assert "out already contains run r1: choose" in _get_problems(input_folder, tmp_path / "out")[0]
+    report.rename(report.with_name("transformation.json"))
+    assert "contains an unfinished run r1" in _get_problems(input_folder, tmp_path / "out")[0]
     assert "is not a valid run ID" in _get_problems(input_folder, tmp_path / "out", "../r1")[0]
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from pyspark.sql import SparkSession
 
 from sample_data import write_sample
+from spark import session
 from spark.kpis import compute_kpis
 from spark.transformation_job import transform_batch
 from tests.oracle import compute_expected
@@ -41,7 +42,11 @@ def test_sample_data_with_corruptions(
 
 
 def test_result_does_not_depend_on_partitions_or_row_order(
-    tmp_path: Path, spark: SparkSession, run_transformation: RunJob, run_kpis: RunJob
+    tmp_path: Path,
+    spark: SparkSession,
+    run_transformation: RunJob,
+    run_kpis: RunJob,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, shuffled = tmp_path / "in", tmp_path / "shuffled"
     write_sample(source, rentals=300, error_rate=0.2, seed=4)
@@ -56,10 +61,11 @@ def test_result_does_not_depend_on_partitions_or_row_order(
     # All other tests use a single partition.
     spark.conf.set("spark.sql.files.maxPartitionBytes", "10000")
     spark.conf.set("spark.sql.files.openCostInBytes", "1")
-    spark.conf.set("spark.sql.shuffle.partitions", "8")
+    monkeypatch.setattr(session, "BYTES_PER_SHUFFLE_PARTITION", 5_000)
     try:
         output = run_transformation(shuffled)
         run_kpis(shuffled)
+        assert int(str(spark.conf.get("spark.sql.shuffle.partitions"))) > 2
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
         spark.conf.unset("spark.sql.files.openCostInBytes")

@@ -17,8 +17,8 @@ from tenacity import (
     retry_if_result,
     stop_after_attempt,
     wait_exponential,
-    wait_exponential_jitter,
     wait_random,
+    wait_random_exponential,
 )
 
 from pipeline.aws.clients import error_code
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from types_boto3_athena import AthenaClient
     from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
 
-_ATTEMPTS = 4
+# Runs that end at the same time replace the same views, so some attempts of each may fail.
+_ATTEMPTS = 12
 # Time for the rest of the function, and for the wait between two attempts.
 _RESERVED_SECONDS = 20
 # A result is read into the memory of the function.
@@ -160,7 +161,7 @@ class QueryRunner:
         attempt_numbers = itertools.count(1)
         retrying = Retrying(
             retry=retry_if_result(lambda result: _is_retryable(result[1])),
-            wait=wait_exponential_jitter(multiplier=1, max=5),
+            wait=wait_random_exponential(multiplier=1, max=10),
             stop=stop_after_attempt(_ATTEMPTS),
             retry_error_callback=_get_last_result,
         )

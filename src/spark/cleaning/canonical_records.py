@@ -9,23 +9,24 @@ handles all other records.
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from contract.datasets import RENTALS, Dataset
+from contract.datasets import RENTALS, Dataset, InputColumn
 from contract.field_formats import CANONICAL_TEXT, TextFormat
 from contract.file_check import Header
 from spark.cleaning.conversion import convert_valid_notation
 from spark.cleaning.row_rules import ends_after_start
 
+_ANY_FIELD = f"(?:{CANONICAL_TEXT})?+"
+
 
 def canonical_fields(record: Column, dataset: Dataset, header: Header) -> Column:
     """Return the fields of a canonical record as an array, or null for any other record."""
-    patterns = [f"(?:{CANONICAL_TEXT})?"] * header.width
-    for column, position in zip(dataset.columns, header.positions):
-        optional = "" if column.required else "?+"
-        patterns[position] = f"(?:{column.format.canonical_regex}){optional}"
-    return F.when(record.rlike(rf"\A{','.join(patterns)}\z"), F.split(record, ",", -1))
+    pattern = rf"\A{_canonical_regex(dataset, header)}\z"
+    return F.when(record.rlike(pattern), F.split(record, ",", -1))
 
 
 def canonical_values(fields: Column, dataset: Dataset, header: Header) -> Column:
@@ -59,3 +60,24 @@ def are_valid(values: Column, fields: Column, dataset: Dataset, header: Header) 
     if dataset is RENTALS:
         is_valid &= ends_after_start(values)
     return F.coalesce(is_valid, F.lit(False))
+
+
+def _canonical_regex(dataset: Dataset, header: Header) -> str:
+    """Return the regular expression of a canonical record.
+
+    Adjacent columns that the dataset does not have are one repetition. As one group each, they
+    would need stack space, and a file that a spreadsheet saved at its full width has 16,384.
+    """
+    columns = dict(zip(header.positions, dataset.columns))
+    parts = []
+    for is_known, positions in groupby(range(header.width), columns.__contains__):
+        if is_known:
+            parts += [_optional(columns[position]) for position in positions]
+        else:
+            count = len(list(positions))
+            parts.append(f"{_ANY_FIELD}(?:,{_ANY_FIELD}){{{count - 1}}}+")
+    return ",".join(parts)
+
+
+def _optional(column: InputColumn) -> str:
+    return f"(?:{column.format.canonical_regex}){'' if column.required else '?+'}"

@@ -23,6 +23,8 @@ from spark.reading.csv_reader import read_records
 from spark.reading.records import RAW_RECORD
 from spark.tables import read_single_row
 
+_ROWS_PER_FILE = 1_000_000
+
 
 @dataclass(frozen=True)
 class CleanedDataset:
@@ -48,12 +50,21 @@ class CleanedDataset:
 
 @dataclass(frozen=True)
 class _ConvertedFile:
-    """The persisted rows of a file, with their number."""
+    """The records of a file, and the persisted rows that they were converted to.
 
+    Attributes:
+        records: The records.
+        rows: The rows.
+        read: The number of rows.
+        open_quotes: The number of rows with a quote that is still open at their end.
+        persisted: What to release in the end.
+    """
+
+    records: DataFrame
     rows: DataFrame
-    join_lines: bool
     read: int
     open_quotes: int
+    persisted: Sequence[DataFrame]
 
 
 class FileCleaner:
@@ -87,37 +98,45 @@ class FileCleaner:
 
     def clean(self) -> CleanedDataset:
         """Convert all records and separate accepted from rejected rows."""
-        file = self._convert(join_lines=False)
-        if self._dataset.multiline and file.open_quotes:
-            # Few files contain line breaks inside quotes, so only these are read in the slower way.
-            file.rows.unpersist()
-            file = self._convert(join_lines=True)
-        persisted = [file.rows]
-        accepted, rejected = file.rows.where(~is_rejected()), file.rows.where(is_rejected())
-        accepted, rejected = accepted.select(*self._columns), rejected.select(REJECTION)
+        file = self._convert_file()
+        accepted = file.rows.where(~is_rejected()).select(*self._columns)
+        rejected = file.rows.where(is_rejected()).select(REJECTION)
+        persisted = list(file.persisted)
         hashes = find_repeated_keys(file.rows, self._dataset).persist()
-        hash_count = hashes.count()
-        if hash_count:
+        persisted.append(hashes)
+        if hash_count := hashes.count():
             keys = RepeatedKeys(hashes, hash_count, self._dataset)
-            ranked = keys.rank_rows(self._read_records(file.join_lines), self._header).persist()
-            persisted += [hashes, ranked]
+            ranked = keys.rank_rows(file.records, self._header).persist()
+            persisted.append(ranked)
             kept = select_kept(ranked, self._dataset).select(*self._columns)
+            # One row per key is kept. Without this, each partition would become a small file.
+            kept = kept.coalesce(1 + hash_count // _ROWS_PER_FILE)
             accepted = keys.drop_rows(accepted).unionByName(kept)
             rejected = rejected.unionByName(select_duplicates(ranked, self._dataset))
         if self._dataset is RENTALS:
             accepted = add_derived_columns(accepted)
         return CleanedDataset(file.read, accepted, rejected.select(f"{REJECTION}.*"), persisted)
 
-    def _convert(self, join_lines: bool) -> _ConvertedFile:
-        """Read the file once, persist its rows, and count them."""
-        records = self._read_records(join_lines)
+    def _convert_file(self) -> _ConvertedFile:
+        """Convert all records of the file."""
+        file = self._convert(self._read_records(join_lines=False))
+        if self._dataset.multiline and file.open_quotes:
+            # Few files contain line breaks inside quotes, so only these are read in the slower way.
+            file.rows.unpersist()
+            records = self._read_records(join_lines=True).persist()
+            file = self._convert(records, persisted=[records])
+        return file
+
+    def _convert(self, records: DataFrame, persisted: Sequence[DataFrame] = ()) -> _ConvertedFile:
+        """Convert the records once, persist their rows, and count them."""
         rows = records.transform(converted(self._dataset, self._header))
         rows = rows.select(*self._columns, REJECTION).persist()
         counts = rows.agg(
             F.count(F.lit(1)).alias("read"),
             F.count_if(_leaves_quote_open()).alias("open_quotes"),
         )
-        return _ConvertedFile(rows, join_lines, **read_single_row(counts))
+        persisted = [*persisted, rows]
+        return _ConvertedFile(records, rows, **read_single_row(counts), persisted=persisted)
 
     def _read_records(self, join_lines: bool) -> DataFrame:
         return read_records(self._spark, self._folder, self._dataset, self._header, join_lines)

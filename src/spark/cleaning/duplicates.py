@@ -68,7 +68,9 @@ class RepeatedKeys:
         which rows are read, so every partitioning gives the same result.
         """
         dataset = self._dataset
-        rank = F.row_number().over(Window.partitionBy(dataset.key).orderBy(_RAW))
+        # Rejected rows have no key. Their records spread them over all tasks.
+        partition = [F.col(dataset.key), F.when(is_rejected(), F.col(RECORD))]
+        rank = F.row_number().over(Window.partitionBy(*partition).orderBy(_RAW))
         # As a filter, the condition would be moved before the join and evaluated for every record.
         rank = F.when(~is_rejected(), rank)
         return (

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from contract.datasets import Dataset
+from contract.datasets import DATASETS, Dataset
 from contract.file_check import HEAD_BYTES, Header, check_head
 from contract.layout import join_uri
 from spark import storage
@@ -54,6 +54,11 @@ def read_headers(
     if problems:
         raise InputError(" | ".join(problems))
     return headers
+
+
+def get_input_size(spark: SparkSession, folder: str) -> int:
+    """Return the size of the four files in a folder, in bytes."""
+    return sum(storage.get_size(spark, join_uri(folder, dataset.file)) for dataset in DATASETS)
 
 
 def read_records(

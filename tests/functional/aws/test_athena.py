@@ -160,8 +160,8 @@ def test_retryable_failure_is_raised_after_last_attempt(
     fake.failures = [QueryFailure("SELECT 1", "exhausted resources", retryable=True, times=99)]
     with pytest.raises(QueryFailedError, match="ended with the status FAILED: exhausted resources"):
         _create_runner(clock).run([QUERY])
-    assert len(fake.executions) == 4
-    assert len(clock.waits) == 3
+    assert len(fake.executions) == 12
+    assert len(clock.waits) == 11
 
 
 @pytest.mark.parametrize(
