@@ -14,6 +14,7 @@ from cli.cloud import commands as cloud_commands
 from cli.console import print_message
 from cli.development import commands as development_commands
 from cli.exit_codes import EXIT_OK, get_exit_code
+from cli.operations import change_commands
 from cli.operations import commands as operation_commands
 from cli.preflight import command as preflight_command
 from cli.scale import command as scale_command
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 operation_commands.register(app)
+change_commands.register(app)
 cloud_commands.register(app)
 jobs.register(app)
 preflight_command.register(app)

@@ -40,6 +40,8 @@ class PlainConsole(Console):
 
 
 console = PlainConsole()
+error_console = PlainConsole(stderr=True)
+"""For progress, if stdout is only for the result."""
 
 
 def print_message(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands that need the local cloud: `demo`, `local`, `upload`, `start`, `mail`, and `invoke`.
+"""The commands that need the local cloud: `local`, `mail`, and `invoke`.
 
 `./run` installs the packages of the local cloud for these commands only, so each command imports
 its modules when it runs.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,27 +30,9 @@ _local_app = typer.Typer(help="Start, stop, and inspect local clouds.", no_args_
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (demo, upload, start, mail, invoke):
+    for command in (mail, invoke):
         app.command(rich_help_panel=_PANEL)(command)
     app.add_typer(_local_app, name="local", rich_help_panel=_PANEL)
-
-
-def demo(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR",
-            help="Folder with the four CSV files. Default: generated sample data.",
-        ),
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the local cloud running after the demo.")
-    ] = False,
-) -> None:
-    """Run the complete pipeline on a new local cloud and show the results."""
-    from cli.cloud.demo import run_demo
-
-    sys.exit(run_demo(folder, keep, console))
 
 
 @_local_app.command()
@@ -112,46 +93,6 @@ def status() -> None:
         show_status(cloud, console)
     if not clouds:
         console.print("No local cloud is running. To start one: ./run local up")
-
-
-def upload(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the four CSV files.")],
-    batch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Batch name. Uploads go to raw/NAME/. Default: a new name."
-        ),
-    ] = None,
-    cloud: _CloudOption = "",
-) -> None:
-    """Upload four CSV files to a running local cloud, watch the run, and show the results."""
-    from cli.cloud.upload import upload_and_watch
-    from cli.runs.batch_names import build_batch_prefix, generate_batch_name
-    from cli.target.local_clouds import get_running_cloud
-    from local.spark.input_folder import check_folder
-
-    if batch is None:
-        batch = generate_batch_name()
-    build_batch_prefix(batch)
-    for warning in check_folder(folder):
-        print_message(f"warning: {warning}")
-    sys.exit(upload_and_watch(get_running_cloud(cloud), folder, batch, console))
-
-
-def start(
-    batch: Annotated[
-        str, typer.Argument(metavar="BATCH", help="Batch name, or batch prefix such as raw/NAME/.")
-    ],
-    cloud: _CloudOption = "",
-) -> None:
-    """Start the run of a batch that is held because its files were uploaded too far apart."""
-    from cli.cloud.start_batch import start_batch
-    from cli.runs.batch_names import parse_batch
-    from cli.target.local_clouds import get_running_cloud
-
-    prefix = parse_batch(batch)
-    message = start_batch(get_running_cloud(cloud), prefix)
-    console.print(message, soft_wrap=True)
 
 
 def mail(

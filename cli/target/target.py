@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cli.console import print_message
 from cli.target.account import Account, open_aws_account, open_local_cloud
 from cli.target.local_clouds import get_running_cloud
-from cli.target.stack import Stack, get_stack
+from cli.target.stack import Stack, find_stack, get_stack
 from contract.text import escape_control_characters
 from local.deployment import STACK as LOCAL_STACK
 from local.errors import UserError
@@ -135,11 +135,19 @@ def _open_local_target(name: str) -> Target:
         cloud = get_running_cloud(name)
     except UserError as error:
         raise UserError(f"{error}; {_EXAMPLE}") from None
+    return open_cloud_target(cloud)
+
+
+def open_cloud_target(cloud: Cloud) -> Target:
+    """Return the stack of a running local cloud.
+
+    Raises:
+        UserError: The stack is not deployed.
+    """
     account = open_local_cloud(cloud)
-    try:
-        stack = get_stack(account, LOCAL_STACK)
-    except UserError:
+    stack = find_stack(account, LOCAL_STACK)
+    if stack is None:
         raise UserError(
             f"the stack is not deployed in {account.description}: deploy it with ./run local up"
-        ) from None
+        )
     return Target(account, stack, cloud)

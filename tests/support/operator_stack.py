@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,11 @@ class OperatorStack:
 
     Attributes:
         folder: The folder of the local clouds, of which none is running.
+        fakes: Clients in place of those that moto cannot serve, by service.
     """
 
     folder: Path
+    fakes: dict[str, Any] = field(default_factory=dict)
     _clock: datetime = field(default=START)
 
     def client(self, service: str) -> Any:
@@ -137,12 +139,25 @@ class OperatorStack:
             stateMachineArn=self.target.state_machine_arn, name=name, input=execution_input
         )["executionArn"]
         execution = stepfunctions_backends[DEFAULT_ACCOUNT_ID][REGION].describe_execution(arn)
-        execution.start_date = self._clock
+        # moto compares it with the start of other executions, which has no time zone.
+        execution.start_date = self._clock.replace(tzinfo=None)
         execution.status = status
         if status != "RUNNING":
-            execution.stop_date = self._clock + timedelta(minutes=10)
+            execution.stop_date = execution.start_date + timedelta(minutes=10)
         if status == "FAILED":
             execution.error, execution.cause = "RunRejectedError", "CheckRun: too many rejections"
+
+    def get_execution(self, name: str) -> Any:
+        """Return moto's execution, whose attributes can be changed."""
+        backend = stepfunctions_backends[DEFAULT_ACCOUNT_ID][REGION]
+        return backend.describe_execution(self.target.get_execution_arn(name))
+
+    def end_run(self, run_id: str, status: str = "PUBLISHED") -> None:
+        """End a run in progress."""
+        execution = self.get_execution(run_id)
+        execution.status = "FAILED" if status == "FAILED" else "SUCCEEDED"
+        execution.stop_date = execution.start_date + timedelta(minutes=10)
+        self.put_item({"id": f"run/{run_id}", "status": status, "batch": "raw/2026-11/"})
 
     def put_item(self, item: Mapping[str, Any]) -> None:
         serialize = TypeSerializer().serialize
@@ -180,7 +195,13 @@ class _Session:
     Creating one takes longer than most calls, and moto intercepts the calls of every client.
     """
 
-    def __init__(self, profile_name: str | None = None, region_name: str | None = None) -> None:
+    def __init__(
+        self,
+        fakes: Mapping[str, Any],
+        profile_name: str | None = None,
+        region_name: str | None = None,
+    ) -> None:
+        self._fakes = fakes
         real = _REAL_SESSION(profile_name=profile_name, region_name=region_name)
         self.region_name = real.region_name
 
@@ -189,7 +210,7 @@ class _Session:
         if not os.environ.get("AWS_ACCESS_KEY_ID") or self.region_name != REGION:
             create: Any = _REAL_SESSION(region_name=self.region_name).client
             return create(service, config=config)
-        return _create_client(service)
+        return self._fakes.get(service) or _create_client(service)
 
 
 @cache
@@ -244,9 +265,11 @@ def operator_stack(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Op
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(local_clouds, "LOCAL_FOLDER", folder)
     monkeypatch.setattr(local_clouds, "CLOUD_FOLDER", folder / "cloud")
-    monkeypatch.setattr("cli.target.account.boto3.session.Session", _Session)
     with mock_aws():
         stack = OperatorStack(folder)
+        monkeypatch.setattr(
+            "cli.target.account.boto3.session.Session", partial(_Session, stack.fakes)
+        )
         _create_resources(stack)
         yield stack
 

@@ -62,7 +62,7 @@ def test_status_and_down_without_a_running_cloud() -> None:
 def test_demo_checks_its_input_before_it_starts_a_cloud(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.cloud.demo.start_demo_cloud", pytest.fail)
+    monkeypatch.setattr("cli.operations.demo.start_demo_cloud", pytest.fail)
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "nothing")])
     assert isinstance(result.exception, UserError)
     assert "is not a folder" in str(result.exception)

@@ -103,7 +103,7 @@ _RESOURCES_BY_ROLE = {
     "PinInputsRole": {
         "s3": {"batches/*"},
         "s3:GetObject": {"raw/*", "verification/*", "batches/*"},
-        "s3:GetObjectVersion": {"raw/*", "verification/*"},
+        "s3:GetObjectVersion": {"raw/*", "verification/*", "batches/*"},
     },
     "CheckRunRole": {"s3": {"runs/*"}},
     "PublishResultsRole": {

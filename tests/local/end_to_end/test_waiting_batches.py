@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from cli.cloud.start_batch import start_batch
+from cli.operations.start import start_batch
+from cli.target.account import open_local_cloud
+from cli.target.stack import get_stack
+from cli.target.target import Target
 from contract.datasets import USERS
 from local.errors import UserError
 from sample_data import write_sample
@@ -98,8 +101,10 @@ def test_held_batch_starts_on_request(stack: Stack, sample: Path) -> None:
             str(sample / USERS.file), stack.bucket, f"raw/{batch}/{USERS.file}"
         )
         (sample / USERS.file).unlink()
+        account = open_local_cloud(stack.cloud)
+        target = Target(account, get_stack(account, stack.name), stack.cloud)
         with pytest.raises(UserError, match=f"batch raw/{batch}/ is incomplete"):
-            start_batch(stack.cloud, f"raw/{batch}/")
+            start_batch(target, f"raw/{batch}/")
         uploaded_at = time.monotonic()
         # S3 rounds the time of an upload to seconds.
         assert wait_until(lambda: time.monotonic() - uploaded_at > seconds + 1, 10)
@@ -110,7 +115,7 @@ def test_held_batch_starts_on_request(stack: Stack, sample: Path) -> None:
         assert f"aws lambda invoke --function-name {watchdog} " in get_body(email)
         assert stack.list_executions(batch) == []
 
-        assert "is claimed" in start_batch(stack.cloud, f"raw/{batch}/")
+        assert "is claimed" in start_batch(target, f"raw/{batch}/")
         execution = stack.wait_for_run(batch)
         assert execution["status"] == "SUCCEEDED", execution.get("cause")
     assert len(stack.list_executions(batch)) == 1
