@@ -21,7 +21,7 @@ import botocore.session
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.errors import LocalCloudError
-from local.server import DESCRIPTION_FILE, LOCK_FILE
+from local.server_files import DESCRIPTION_FILE, LOCK_FILE
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 LOCAL_FOLDER = PROJECT_ROOT / ".local"  # local clouds write nowhere else on this machine

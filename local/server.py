@@ -31,9 +31,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from local import ACCOUNT, REGION
 from local.administration import hide_administration
 from local.certificate import CertificateFiles, create_certificate
+from local.server_files import DESCRIPTION_FILE, LOCK_FILE
 
-DESCRIPTION_FILE = "cloud.json"
-LOCK_FILE = "lock"
 _SHUTDOWN_TIMEOUT = 5.0  # seconds that the shutdown hooks of the extensions may take
 _ACCESS_KEY_CHARACTERS = string.ascii_uppercase + "234567"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

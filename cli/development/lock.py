@@ -17,7 +17,7 @@ _FUNCTIONS = {
 }
 _UV = Path(sys.executable).parent / "uv"
 # Each group may be constrained by the lock files of the groups before it.
-_GROUPS = ("build", "run", "cloud", "lambda-runtime", "test", "spark4")
+_GROUPS = ("build", "run", "jobs", "cloud", "lambda-runtime", "test", "spark4")
 _OLDEST_PYTHON = "3.11"
 
 

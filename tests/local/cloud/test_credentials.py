@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from local import ACCOUNT
 from local import cloud as clouds
 from local.cloud import Cloud
-from local.server import DESCRIPTION_FILE
+from local.server_files import DESCRIPTION_FILE
 from tests.local.support.functions import create_and_invoke_function
 
 CREDENTIALS_HANDLER = """
