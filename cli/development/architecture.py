@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cli.development.command_reference import (
+    commands_reference,
+    exit_codes_table,
+    schemas_table,
+)
 from cli.development.diagrams.imports import (
     folder_table,
     local_imports_diagram,
@@ -30,6 +35,11 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "source-imports": source_imports_diagram,
         "local-imports": local_imports_diagram,
         "folders": folder_table,
+    },
+    "commands.md": {
+        "exit-codes": exit_codes_table,
+        "schemas": schemas_table,
+        "commands": commands_reference,
     },
     "deployment.md": {
         "parameters": parameters_table,
