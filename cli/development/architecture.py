@@ -22,6 +22,7 @@ from cli.development.diagrams.template import (
     parameters_table,
     triggers_diagram,
 )
+from cli.development.emails_page import list_email_sections
 from cli.scale.page import SECTIONS as SCALE_SECTIONS
 from local.errors import UserError
 
@@ -45,6 +46,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "parameters": parameters_table,
         "outputs": outputs_table,
     },
+    "emails.md": list_email_sections(),
     "scale.md": SCALE_SECTIONS,
 }
 """The generated sections of each page in `docs/`, by the name in their markers."""

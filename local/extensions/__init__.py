@@ -9,6 +9,7 @@ from importlib import import_module
 
 EXTENSIONS = (
     "cloudformation.resources",
+    "cloudformation.conditions",
     "s3.bucket_keys",
     "iam.credentials",
     "iam.permissions",

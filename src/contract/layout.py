@@ -16,6 +16,8 @@ PUBLISHED_RUNS_PREFIX = "published_runs/"
 CLUSTER_LOGS_PREFIX = "logs/emr/"
 TRANSFORMATION_JOB = "transformation"
 KPI_JOB = "kpis"
+REPORT_PAGE = "report.html"
+"""The report page of a run, below `reports/<run>/`."""
 JOBS_ZIP = "jobs.zip"
 """The archive below a release's scripts prefix with the modules that the jobs import."""
 

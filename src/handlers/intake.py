@@ -16,7 +16,6 @@ def create_intake(
     settings: IntakeSettings,
     ledger: LedgerTable,
     email_sender: EmailSender,
-    start_function: str,
 ) -> BatchIntake:
     """Create the intake for one invocation.
 
@@ -25,13 +24,12 @@ def create_intake(
         settings: The settings of the function.
         ledger: The ledger's table.
         email_sender: Sends the emails about files and batches.
-        start_function: Name of the function that starts a held batch.
     """
     config = IntakeConfig(
         bucket=settings.bucket,
         state_machine_arn=settings.state_machine_arn,
         max_concurrent_runs=settings.max_concurrent_runs,
         max_upload_spread=timedelta(hours=settings.max_upload_spread_hours),
-        start_function=start_function,
+        stack=settings.stack,
     )
     return BatchIntake(aws, ledger, email_sender, config)

@@ -1,7 +1,8 @@
-"""Publish a checked and cataloged run, and send its report."""
+"""Publish a checked and cataloged run, and send its results by email."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -60,6 +61,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             context.get_remaining_time_in_millis,
         ),
         create_email_sender(aws, settings, ledger, context),
+        Decimal(str(settings.max_rejected_percent)),
+        settings.stack,
     )
     publication = publisher.publish(
         run, personal_data=request.personal_data, is_test=not request.publish

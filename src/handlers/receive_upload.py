@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     ledger = LedgerTable(aws.dynamodb, settings.ledger_table)
     email_sender = create_email_sender(aws, settings, ledger, context)
-    intake = create_intake(aws, settings, ledger, email_sender, settings.start_function)
+    intake = create_intake(aws, settings, ledger, email_sender)
     receiver = UploadReceiver(intake.recorder, intake.claimer, intake.run_starter, email_sender)
     receipt = receiver.receive(upload)
     logger.info("Upload processed", extra={"outcome": receipt.outcome})

@@ -54,6 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
             request.batch,
             settings.state_machine_arn,
             settings.bucket,
+            settings.stack,
             is_test=not request.publish,
         ),
         request.failure,

@@ -70,8 +70,6 @@ class IntakeSettings(EmailSettings):
 class ReceiveUploadSettings(IntakeSettings):
     """Settings of `receive_upload`."""
 
-    start_function: str = _setting(_check_text)
-
 
 @dataclass(frozen=True)
 class PinInputsSettings(FunctionSettings):
@@ -94,6 +92,7 @@ class PublishResultsSettings(EmailSettings):
 
     bucket: str = _setting(_check_text)
     database: str = _setting(_check_text)
+    max_rejected_percent: float = _setting(_check_percent)
     workgroup: str = _setting(_check_text)
 
 

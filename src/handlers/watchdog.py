@@ -90,7 +90,7 @@ def _create_watchdog(settings: WatchdogSettings, context: LambdaContext) -> Watc
         incomplete_batch_hours=settings.incomplete_batch_hours,
     )
     email_sender = create_email_sender(aws, settings, ledger, context)
-    intake = create_intake(aws, settings, ledger, email_sender, context.function_name)
+    intake = create_intake(aws, settings, ledger, email_sender)
     return Watchdog(aws, pipeline, intake, email_sender, context.get_remaining_time_in_millis)
 
 

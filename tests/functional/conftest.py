@@ -167,7 +167,6 @@ def _create_stack(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         "INCOMPLETE_BATCH_HOURS": "24",
         "MAX_CONCURRENT_RUNS": "4",
         "MAX_UPLOAD_SPREAD_HOURS": "24",
-        "START_FUNCTION": f"{STACK}-watchdog",
     }.items():
         monkeypatch.setenv(name, value)
     return Cloud(BUCKET, TABLE, topic, machine)

@@ -31,6 +31,8 @@ _SQL_TYPES = {"string": "varchar"}
 _RECORD_FIELDS = (
     *("run_id", "batch", "claimed_at", "published_at", "accepted_revenue"),
     *("datasets", "reasons", "warnings"),
+    *("previous_run_id", "previous_batch", "previous_expired", "day_changes", "days"),
+    *("omitted_days", "rollback_reason"),
 )
 _CREATE_PUBLISHED_RUNS = """
 CREATE OR REPLACE TABLE published_runs (
@@ -38,7 +40,14 @@ CREATE OR REPLACE TABLE published_runs (
     accepted_revenue varchar,
     datasets STRUCT(dataset varchar, read bigint, accepted bigint, rejected bigint)[],
     reasons STRUCT(dataset varchar, reason varchar, rows bigint)[],
-    warnings STRUCT(warning varchar, rows bigint)[]
+    warnings STRUCT(warning varchar, rows bigint)[],
+    previous_run_id varchar, previous_batch varchar, previous_expired boolean,
+    day_changes STRUCT(change varchar, days bigint, rentals bigint, revenue varchar)[],
+    days STRUCT(
+        day varchar, change varchar, rentals bigint, revenue varchar,
+        rentals_before bigint, revenue_before varchar
+    )[],
+    omitted_days bigint, rollback_reason varchar
 )
 """
 
@@ -141,8 +150,9 @@ class FakeAthena:
             text = s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read().decode()
             for line in text.splitlines():
                 record = json.loads(line)
+                placeholders = ", ".join("?" * len(_RECORD_FIELDS))
                 self.database.execute(
-                    "INSERT INTO published_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO published_runs VALUES ({placeholders})",  # noqa: S608
                     [record.get(name) for name in _RECORD_FIELDS],
                 )
 

@@ -27,6 +27,7 @@ def publish(
     remaining_ms: int = 300_000,
     personal_data: bool = False,
     is_test: bool = False,
+    batch: str = "raw/2026-11/",
 ) -> dict[str, Any]:
     """Publish a run and return the response of the function.
 
@@ -37,8 +38,10 @@ def publish(
         remaining_ms: Remaining time of the function in milliseconds.
         personal_data: Whether the jobs of the run wrote personal data.
         is_test: Whether the run only verifies the deployment.
+        batch: Prefix of the batch.
     """
-    event = load_event("publish_results") | {"run_id": run_id, "claimed_at": claimed_at}
+    event = load_event("publish_results")
+    event |= {"run_id": run_id, "claimed_at": claimed_at, "batch": batch}
     event["files"][0]["warnings"] = list(warnings)
     event |= {"personal_data": personal_data, "publish": not is_test}
     return _handle(event, Context(remaining_ms=remaining_ms))

@@ -81,7 +81,11 @@ def catalog_run(athena: FakeAthena, run_id: str, average: Decimal) -> None:
     athena.add(
         "users", run_id, [{"user_id": f"u{n}", "email": f"private{n}@example.com"} for n in (1, 2)]
     )
-    athena.add("vehicles", run_id, [{"vehicle_id": f"v{n}", "brand": "Brand"} for n in (1, 2)])
+    athena.add(
+        "vehicles",
+        run_id,
+        [{"vehicle_id": f"v{n}", "brand": "Brand", "vehicle_type": "basic"} for n in (1, 2)],
+    )
     athena.add("locations", run_id, [{"location_id": f"l{n}", "city": "City"} for n in (1, 2)])
     for number, amount in enumerate(("100.00", "200.25", "300.25")):
         athena.add(
@@ -91,7 +95,9 @@ def catalog_run(athena: FakeAthena, run_id: str, average: Decimal) -> None:
                 {
                     "rental_id": f"r{number}",
                     "user_id": "u1",
+                    "vehicle_id": f"v{number}",
                     "rental_start_time": datetime(2026, 11, 1, number, 0),  # noqa: DTZ001
+                    "rental_date": date(2026, 11, 1 + min(number, 1)),
                     "total_amount": Decimal(amount),
                 }
             ],

@@ -156,7 +156,9 @@ def _details(properties: Mapping[str, Any]) -> list[str]:
         return [properties["ScheduleExpression"]]
     if "Handler" in properties:
         return [properties["Handler"].removesuffix(".handler")]
-    return [subscription["Protocol"] for subscription in properties.get("Subscription", [])]
+    subscriptions = properties.get("Subscription", [])
+    # All but the first one depend on a condition.
+    return sorted({each.get("Fn::If", [None, each])[1]["Protocol"] for each in subscriptions})
 
 
 def _edges(template: Template) -> Iterator[Edge]:

@@ -1,1 +1,1 @@
-"""CloudFormation resource types that MiniStack lacks."""
+"""CloudFormation: resource types and functions in conditions that MiniStack lacks."""

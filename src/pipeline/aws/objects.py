@@ -1,8 +1,9 @@
-"""Objects in S3 that are written once."""
+"""Objects in S3: those that are written once, and their pages in the console."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -43,3 +44,25 @@ def write_if_absent(s3: S3Client, bucket: str, key: str, text: str, content_type
             raise
         return False
     return True
+
+
+def object_exists(s3: S3Client, bucket: str, key: str) -> bool:
+    """Return whether an object exists. The caller needs `s3:ListBucket`, or else S3 answers 403."""
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error_code(error) != "404":
+            raise
+        return False
+    return True
+
+
+def build_object_url(region: str, bucket: str, key: str) -> str:
+    """Return the URL of an object in the console of S3, which requires the reader to sign in.
+
+    AWS does not document the form of the URL. It is the one that the console itself shows.
+    """
+    return (
+        f"https://{region}.console.aws.amazon.com/s3/object/{bucket}"
+        f"?region={region}&prefix={quote(key)}"
+    )

@@ -25,14 +25,14 @@ class IntakeConfig:
         state_machine_arn: ARN of the state machine.
         max_concurrent_runs: Maximum number of runs in progress at the same time.
         max_upload_spread: Maximum time between the first and the last upload of a batch.
-        start_function: Name of the function that starts a held batch.
+        stack: Name of the stack.
     """
 
     bucket: str
     state_machine_arn: str
     max_concurrent_runs: int
     max_upload_spread: timedelta
-    start_function: str
+    stack: str
 
 
 class BatchIntake:
@@ -60,7 +60,7 @@ class BatchIntake:
             self.batches,
             config.max_upload_spread,
             email_sender,
-            config.start_function,
+            config.stack,
         )
         self.run_starter = RunStarter(
             aws.stepfunctions, config.state_machine_arn, self.batches, self.slots

@@ -57,7 +57,7 @@ class BatchClaimer:
         ledger: The ledger of batches.
         max_upload_spread: Maximum time between the first and the last upload of a batch.
         email_sender: Sends the emails about held batches.
-        start_function: Name of the function that starts a held batch.
+        stack: Name of the stack.
     """
 
     s3: S3Client
@@ -65,7 +65,7 @@ class BatchClaimer:
     ledger: BatchLedger
     max_upload_spread: timedelta
     email_sender: EmailSender
-    start_function: str
+    stack: str
 
     def claim_if_ready(self, prefix: str, *, ignore_spread: bool = False) -> Claim:
         """Claim a batch if it is complete and S3 has no other version of its files.
@@ -112,7 +112,7 @@ class BatchClaimer:
         run = new_run(batch.prefix, batch.files, utc_now())
         if run.run_id == batch.held_run:
             return  # A batch can be held for longer than the ledger remembers the notification.
-        email = build_held_batch_email(batch, self.max_upload_spread, self.start_function)
+        email = build_held_batch_email(batch, self.max_upload_spread, self.stack)
         self.email_sender.send_within_budget(
             held_batch_notification(run.run_id),
             email,

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from datetime import timedelta
 from typing import Any
 
 from contract.datasets import DATASETS
 from contract.layout import RAW_PREFIX
-from contract.text import escape_control_characters
 from pipeline.ledger.batch import BatchFile
 from pipeline.ledger.batch_item import Batch
 from pipeline.notifications.emails import Email
-from pipeline.text import truncate
-
-_FILE_NAMES = ", ".join(dataset.file for dataset in DATASETS)
+from pipeline.notifications.figures import format_time
+from pipeline.notifications.plain_text import (
+    EFFECT,
+    NEXT_STEPS,
+    build_body,
+    fold,
+    quote,
+    section,
+    shorten,
+)
+from pipeline.notifications.run_names import build_command, describe_stack_option, name_batch
 
 START_BATCH = "Start Batch"
 """The detail type of the event that starts a held batch."""
+READERS_KEEP_NUMBERS = "Readers keep the numbers of the last published run."
+MAX_SUBJECT_KEY = 75
+"""Maximum length of a key or a prefix in a subject. The end of a key is the name of the file."""
+
+_FILE_NAMES = ", ".join(dataset.file for dataset in DATASETS)
 
 
 def build_unknown_file_email(key: str, folder: str) -> Email:
@@ -29,17 +39,25 @@ def build_unknown_file_email(key: str, folder: str) -> Email:
         folder: The folder below `raw/` that contains the file, or `raw/`. A summary lists other
             unknown files that are uploaded to it within the same hour.
     """
-    key, folder = escape_control_characters(key), escape_control_characters(folder)
-    return Email(
-        f"Unknown file: {key}",
-        f"{key} is not a file of a batch. A batch consists of {_FILE_NAMES}, directly in"
-        f" {RAW_PREFIX} or in a folder below it ({RAW_PREFIX}<batch name>/). File names are"
-        " case-sensitive, and names must not contain control characters, which emails show as"
-        " escapes such as \\n.\n\n"
-        f"The file was not processed and stays in the bucket. {_get_correction_hint(key)}\n\n"
-        f"If more unknown files are uploaded to {folder} within the same hour, one summary lists"
-        " them after the hour ends.\n",
+    body = build_body(
+        f"{fold('The name of this file is not that of a batch file:')}\n{quote(key)}",
+        section(EFFECT, fold(f"The file was not processed. {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(_get_correction_hint(key)),
+            fold(
+                f"A batch consists of {_FILE_NAMES}, directly in {RAW_PREFIX} or in a folder below"
+                f" it, {RAW_PREFIX}<batch name>/. File names are case-sensitive, and names must not"
+                " contain control characters, which emails show as escapes such as \\n."
+            ),
+        ),
+        fold(
+            "If more unknown files are uploaded to the same folder within the same hour, one"
+            " summary lists them after the hour ends:"
+        )
+        + f"\n{quote(folder)}",
     )
+    return Email(f"Unknown file: {shorten(key, MAX_SUBJECT_KEY)}", body)
 
 
 def _get_correction_hint(key: str) -> str:
@@ -59,13 +77,18 @@ def build_unreadable_file_email(key: str, problem: str) -> Email:
         key: Key of the object.
         problem: Message of the error.
     """
-    return Email(
-        f"File cannot be read: {escape_control_characters(key)}",
-        f"{truncate(problem)}\n\n"
-        "The file was not processed and stays in the bucket. Upload it again in the S3 Standard"
-        " storage class and with the default encryption of the bucket, which S3 uses if the upload"
-        " does not specify encryption settings.\n",
+    body = build_body(
+        f"This file cannot be read:\n{quote(key)}\n{quote(problem)}",
+        section(EFFECT, fold(f"The file is not used, so its batch waits. {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(
+                "Upload it again in the S3 Standard storage class and with the default encryption"
+                " of the bucket, which S3 uses if the upload does not specify encryption settings."
+            ),
+        ),
     )
+    return Email(f"File cannot be read: {shorten(key, MAX_SUBJECT_KEY)}", body)
 
 
 def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> Email:
@@ -77,45 +100,62 @@ def build_rejected_file_email(file: BatchFile, problems: str, batch: Batch) -> E
         batch: The batch after the rejection was recorded.
     """
     valid = batch.files.get(file.dataset)
-    kept_version = (
-        f"Until you do, the batch keeps the valid version uploaded at {valid.uploaded_at}.\n"
+    effect = (
+        f"The batch keeps the valid version of {format_time(valid.uploaded_at)} UTC, and its run"
+        " uses that version."
         if valid
-        else ""
+        else "The file is not used, and the batch waits for it."
     )
-    return Email(
-        f"File rejected: {escape_control_characters(file.key)}",
-        f"{escape_control_characters(problems)}\n\n"
-        "Correct the file and upload it again under the same name. It is checked immediately.\n"
-        f"{kept_version}\n"
-        f"Batch {escape_control_characters(batch.prefix)}:\n{format_file_states(batch)}\n\n"
-        "If more versions of this file are rejected within the same hour, a summary reports the"
-        " newest one after the hour ends.\n",
+    body = build_body(
+        f"This file was rejected:\n{quote(file.key)}",
+        section("Its problems", quote(problems)),
+        section(EFFECT, fold(f"{effect} {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(
+                "Correct the file and upload it again under the same name. It is checked"
+                " immediately."
+            ),
+        ),
+        section("Files of the batch (UTC)", format_file_states(batch)),
+        fold(
+            "If more versions of this file are rejected within the same hour, a summary reports"
+            " the newest one after the hour ends."
+        ),
     )
+    return Email(f"File rejected: {shorten(file.key, MAX_SUBJECT_KEY)}", body)
 
 
-def build_held_batch_email(batch: Batch, max_spread: timedelta, start_function: str) -> Email:
+def build_held_batch_email(batch: Batch, max_spread: timedelta, stack: str) -> Email:
     """Return the email about a complete batch whose uploads are too far apart.
 
     Args:
         batch: The batch.
         max_spread: Maximum time between the first and the last upload of a batch.
-        start_function: Name of the function that starts a held batch.
+        stack: Name of the stack.
     """
-    event = json.dumps(build_start_event(batch.prefix))
-    prefix = escape_control_characters(batch.prefix)
     hours = max_spread / timedelta(hours=1)
     period = "1 hour" if hours == 1 else f"{hours:g} hours"
-    return Email(
-        f"Batch held: {prefix}",
-        f"Batch {prefix} is complete, but its files were uploaded more than {period} apart,"
-        " so they may belong to different batches. No run has started.\n\n"
-        f"{format_file_states(batch)}\n\n"
-        "If a file is outdated, upload the right version. The run starts when all four files have"
-        f" been uploaded within {period} of each other. If the files belong together, start the"
-        " run:\n\n"
-        f"aws lambda invoke --function-name {shlex.quote(start_function)}"
-        f" --cli-binary-format raw-in-base64-out --payload {shlex.quote(event)} response.json\n",
+    body = build_body(
+        f"This batch is complete, but held:\n{quote(batch.prefix)}\n"
+        + fold(
+            f"Its files were uploaded more than {period} apart, so they may belong to different"
+            " batches."
+        ),
+        section("Files of the batch (UTC)", format_file_states(batch)),
+        section(EFFECT, fold(f"No run has started. {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(
+                "If a file is outdated, upload the right version. The run starts when all four"
+                f" files have been uploaded within {period} of each other."
+            ),
+            fold("If the files belong together, start the run:"),
+            build_command("start", name_batch(batch.prefix)),
+            describe_stack_option(stack),
+        ),
     )
+    return Email(f"Batch held: {shorten(batch.prefix, MAX_SUBJECT_KEY)}", body)
 
 
 def build_start_event(prefix: str) -> dict[str, Any]:
@@ -124,15 +164,15 @@ def build_start_event(prefix: str) -> dict[str, Any]:
 
 
 def format_file_states(batch: Batch) -> str:
-    """Return one line for each file of a batch: whether it is valid, missing, or rejected."""
+    """Return lines for each file of a batch: whether it is valid, missing, or rejected."""
     lines = []
     for dataset in DATASETS:
         valid, rejected = batch.files.get(dataset.name), batch.rejected.get(dataset.name)
         if valid:
-            state = f"valid, uploaded at {valid.uploaded_at}"
-        else:
-            state = "no valid version" if rejected else "missing"
+            lines.append(f"{dataset.file}: valid, {format_time(valid.uploaded_at)}")
+        elif not rejected:
+            lines.append(f"{dataset.file}: missing")
         if rejected:
-            state += f"; the newest upload was rejected: {truncate(rejected.problems)}"
-        lines.append(f"  {dataset.file}: {state}")
+            lines.append(f"{dataset.file}: newest rejected")
+            lines.append(quote(rejected.problems, max_lines=4))
     return "\n".join(lines)

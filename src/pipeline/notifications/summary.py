@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from contract.text import escape_control_characters
 from pipeline.clock import parse_utc
 from pipeline.ledger.keys import summary_notification
 from pipeline.notifications.email_budget import (
@@ -15,8 +13,16 @@ from pipeline.notifications.email_budget import (
     SummaryEntry,
 )
 from pipeline.notifications.emails import Email, EmailSender
+from pipeline.notifications.figures import count, format_time
 from pipeline.notifications.limits import count_fitting
-from pipeline.text import truncate
+from pipeline.notifications.plain_text import (
+    EFFECT,
+    NEXT_STEPS,
+    build_body,
+    fold,
+    quote,
+    section,
+)
 
 # A function that reserved nothing at the end of an hour adds its entry to the summary of this hour
 # before it ends. No function runs longer than 15 minutes (AWS Lambda Developer Guide, "Lambda
@@ -55,38 +61,46 @@ def build_summary_email(summary: Summary) -> Email:
     start = _parse_hour(summary.hour)
     period = f"{start:%Y-%m-%d %H:%M} and {start + _HOUR:%H:%M} UTC"
     total = sum(entry.repetitions for entry in summary.entries) + summary.omitted
-    lines = [_format_entry(entry) for entry in summary.entries]
-    listed = count_fitting(lines)
+    entries = [_format_entry(entry) for entry in summary.entries]
+    listed = count_fitting(entries)
     omitted = summary.omitted + sum(entry.repetitions for entry in summary.entries[listed:])
     return Email(
-        f"Summary: {_count(total, 'more notification')} between {period}",
-        "\n".join(_format_body(period, total, lines[:listed], omitted)) + "\n",
+        f"Summary: {count(total, 'more notification')} between {period}",
+        build_body(
+            fold(f"{count(total, 'notification')} between {period} without a separate email."),
+            section(
+                EFFECT,
+                fold(
+                    "No email of this summary is about a run, so readers keep the numbers of the"
+                    " last published run."
+                ),
+            ),
+            section(
+                NEXT_STEPS,
+                fold(
+                    "Look at each problem below. These are the latest notifications, so a problem"
+                    " may have been resolved since then."
+                ),
+            ),
+            *entries[:listed],
+            fold(
+                f"and {omitted:,} more. The log of receive_upload names every upload."
+                if omitted
+                else ""
+            ),
+            fold(
+                f"In an hour, at most {EMAILS_PER_HOUR} emails about uploads and batches are sent,"
+                " and at most one of them for each file or folder. Emails about runs are not"
+                " limited."
+            ),
+        ),
     )
-
-
-def _format_body(period: str, total: int, lines: list[str], omitted: int) -> Iterator[str]:
-    yield (
-        f"{_count(total, 'notification')} between {period} without a separate email: in an hour,"
-        f" at most {EMAILS_PER_HOUR} emails about uploads and batches are sent, and at most one of"
-        " them for each file or folder. Emails about runs are not limited.\n"
-    )
-    yield (
-        "The latest notification about each problem is listed below. The problem may have been"
-        " resolved since then:\n"
-    )
-    yield from lines
-    if omitted:
-        yield f"\nand {omitted:,} more. The log of receive_upload names every upload."
 
 
 def _format_entry(entry: SummaryEntry) -> str:
     times = f" ({entry.repetitions:,} times)" if entry.repetitions > 1 else ""
-    subject = escape_control_characters(entry.subject)
-    return f"- {subject}{times}\n  {entry.event_time}: {truncate(entry.detail)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    time = f"{format_time(entry.event_time)} UTC{times}"
+    return f"{time}\n{quote(entry.subject)}\n{quote(entry.detail)}"
 
 
 def _parse_hour(hour: str) -> datetime:

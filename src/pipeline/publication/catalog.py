@@ -8,6 +8,7 @@ every other value is a query parameter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from string import Template
 
 from contract.datasets import DATASETS, RENTALS
@@ -91,6 +92,36 @@ def build_question_queries(run_id: str) -> list[Query]:
         )
         for question in QUESTIONS
     ]
+
+
+def build_week_queries(run_id: str, claimed_at: str) -> list[Query]:
+    """Return the queries about the last seven days of a run, and about the seven days before.
+
+    Args:
+        run_id: ID of the run.
+        claimed_at: Time of the run's claim, ISO 8601. Later days do not count.
+    """
+    day = claimed_at[: len("2024-05-31")]
+    return [
+        Query("week", _read_sql("week"), (day, day, run_id, run_id)),
+        Query("week_types", _read_sql("week_types"), (run_id, day, run_id, run_id)),
+    ]
+
+
+def build_day_changes_query(run_id: str, previous_run_id: str | None) -> Query:
+    """Return the query that compares the days of a run with those of another run.
+
+    Args:
+        run_id: ID of the run.
+        previous_run_id: ID of the run that was published before. None if there was none.
+    """
+    # No run has an empty ID.
+    return Query("day changes", _read_sql("day_changes"), (run_id, previous_run_id or ""))
+
+
+def build_day_history_query(day: date) -> Query:
+    """Return the query of what each publication record says about a day."""
+    return Query("day history", _read_sql("day_history"), (day.isoformat(),))
 
 
 def _catalog_kpi_table(table: KpiTable, personal_data: bool) -> CatalogTable:

@@ -16,6 +16,7 @@ it: the time of the next published run is later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -28,7 +29,9 @@ from pipeline.errors import RetryableError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import POINTER
 from pipeline.ledger.table import LedgerTable
+from pipeline.publication.day_changes import DayChanges
 from pipeline.publication.publication_records import (
+    PublicationRecord,
     PublicationRecords,
     format_record,
     get_later_time,
@@ -73,7 +76,11 @@ class _Item:
 
 
 def publish_run(
-    ledger: LedgerTable, records: PublicationRecords, run: Run, report: TransformationReport
+    ledger: LedgerTable,
+    records: PublicationRecords,
+    run: Run,
+    report: TransformationReport,
+    compare_days: Callable[[PublicationRecord | None], DayChanges],
 ) -> Pointer:
     """Publish a run, unless a run that was claimed later is published. Repeating it is safe.
 
@@ -82,6 +89,9 @@ def publish_run(
         records: The publication records.
         run: The run to publish.
         report: What the run counted.
+        compare_days: Compares the days of the run with those of the run that readers see, if there
+            is one. It is called before anything is written, because the record has to be written
+            immediately after the pointer has moved.
 
     Returns:
         The pointer to the published run, which is another one if that was claimed later.
@@ -95,9 +105,10 @@ def publish_run(
         published = _find_published(records, item, run) if item else None
         if published and (published.run_id == run.run_id or published.claimed_at > run.claimed_at):
             return published
+        changes = compare_days(records.read_published())
         new = _create_pointer(records, run, item)
         if _replace_item(ledger, item, _Item(new, published)) and records.write(
-            new.key, format_record(run, new.published_at, report)
+            new.key, format_record(run, new.published_at, report, changes)
         ):
             return new
         # Another run moved the pointer since it was read, or prevented the record: read it again.

@@ -23,6 +23,7 @@ from pipeline.aws.objects import write_if_absent
 from pipeline.clock import format_utc
 from pipeline.errors import InvalidPublicationRecordError
 from pipeline.ledger.batch import Run
+from pipeline.publication.day_changes import DayChanges, parse_day_changes
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -41,10 +42,15 @@ class PublicationRecord:
     Attributes:
         run_id: ID of the run.
         published_at: Time of the publication, as the record contains it.
+        batch: Prefix of the batch. Empty if the record does not name it.
+        changes: The days that differ from the run that was published before. None if the record
+            was written before records contained them.
     """
 
     run_id: str
     published_at: str
+    batch: str = ""
+    changes: DayChanges | None = None
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,46 @@ class PublicationRecords:
     s3: S3Client
     bucket: str
 
+    def read_published(self) -> PublicationRecord | None:
+        """Return the record of the run that readers see, or None if no run was ever published.
+
+        Raises:
+            InvalidPublicationRecordError: A record among the newest ones is invalid.
+        """
+        records = self._read_newest(self._list_objects())
+        return max(records, key=lambda record: record.published_at, default=None)
+
     def read_published_run_id(self) -> str | None:
         """Return the ID of the run that readers see, or None if no run was ever published.
 
         Raises:
             InvalidPublicationRecordError: A record among the newest ones is invalid.
         """
-        records = self._read_newest(self._list_objects())
-        newest = max(records, key=lambda record: record.published_at, default=None)
-        return newest.run_id if newest else None
+        published = self.read_published()
+        return published.run_id if published else None
+
+    def read(self, key: str) -> PublicationRecord:
+        """Return the record under a key.
+
+        Raises:
+            InvalidPublicationRecordError: The record is invalid.
+        """
+        text = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            content = json.loads(text)
+            record = PublicationRecord(
+                str(content["run_id"]),
+                str(content["published_at"]),
+                str(content.get("batch") or ""),
+                parse_day_changes(content),
+            )
+            get_later_time(record.published_at)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise InvalidPublicationRecordError(
+                f"{key} is not a valid publication record ({type(error).__name__}: {error}):"
+                " correct it or delete it"
+            ) from error
+        return record
 
     def has_record_of(self, run_id: str) -> bool:
         """Return whether a run was ever published, even if readers see another run now."""
@@ -137,20 +174,7 @@ class PublicationRecords:
         """
         by_time = sorted(objects, key=lambda entry: entry["LastModified"])[-_MAX_READ_RECORDS:]
         by_key = sorted(objects, key=lambda entry: entry["Key"])[-_MAX_READ_RECORDS:]
-        return [self._read(key) for key in sorted({entry["Key"] for entry in by_time + by_key})]
-
-    def _read(self, key: str) -> PublicationRecord:
-        text = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        try:
-            content = json.loads(text)
-            record = PublicationRecord(str(content["run_id"]), str(content["published_at"]))
-            get_later_time(record.published_at)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise InvalidPublicationRecordError(
-                f"{key} is not a valid publication record ({type(error).__name__}: {error}):"
-                " correct it or delete it"
-            ) from error
-        return record
+        return [self.read(key) for key in sorted({entry["Key"] for entry in by_time + by_key})]
 
 
 def _get_time_after_key(key: str) -> str | None:
@@ -193,7 +217,13 @@ def get_later_time(text: str) -> str:
     raise ValueError(f"{text!r} sorts after all later times: write it as {format_utc(time)}")
 
 
-def format_record(run: Run, published_at: str, report: TransformationReport) -> str:
+def format_record(
+    run: Run,
+    published_at: str,
+    report: TransformationReport,
+    changes: DayChanges,
+    rollback_reason: str | None = None,
+) -> str:
     """Return a record as one line, as the table `published_runs` requires.
 
     The most frequent reject reasons come first.
@@ -202,6 +232,8 @@ def format_record(run: Run, published_at: str, report: TransformationReport) -> 
         run: The run.
         published_at: Time of the publication.
         report: What the run counted.
+        changes: The days that differ from the run that readers see before this publication.
+        rollback_reason: Why somebody publishes the run again. None if the pipeline publishes it.
     """
     reasons = sorted(
         (
@@ -233,5 +265,7 @@ def format_record(run: Run, published_at: str, report: TransformationReport) -> 
         "warnings": [
             {"warning": warning, "rows": rows} for warning, rows in report.warnings.items()
         ],
+        **changes.to_fields(),
+        "rollback_reason": rollback_reason,
     }
     return json.dumps(content) + "\n"

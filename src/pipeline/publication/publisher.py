@@ -1,4 +1,4 @@
-"""Publish a run: make its tables the ones that readers see, and send its report.
+"""Publish a run: make its tables the ones that readers see, and send its results.
 
 The order is views, row counts, answers, pointer, email. Every problem is known before the pointer
 moves, so readers never see a run whose rows in the catalog differ from the job reports. The answers
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Literal
 
 from contract.datasets import DATASETS, RENTALS
 from contract.kpi_tables import KPI_TABLES
-from contract.layout import run_report_key
+from contract.layout import REPORT_PAGE, run_report_key
 from pipeline.aws.athena import QueryResult, QueryRunner
-from pipeline.aws.objects import write_if_absent
+from pipeline.aws.objects import build_object_url, object_exists, write_if_absent
 from pipeline.errors import RunRejectedError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import run_published_notification
@@ -33,11 +33,13 @@ from pipeline.publication.catalog import (
     build_question_queries,
     build_row_count_query,
     build_view_queries,
+    build_week_queries,
 )
+from pipeline.publication.day_changes import DayChanges, fetch_day_changes
 from pipeline.publication.job_reports import JobReports, read_job_reports
 from pipeline.publication.pointer import publish_run
-from pipeline.publication.publication_records import PublicationRecords
-from pipeline.publication.report_email import build_report_email
+from pipeline.publication.publication_records import PublicationRecord, PublicationRecords
+from pipeline.publication.results_email import Outcome, ReportPage, build_results_email
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -72,7 +74,9 @@ class Publisher:
         bucket: Name of the data bucket.
         ledger: The table that has the pointer.
         query_runner: Runs the queries of the run that is published.
-        email_sender: Sends the report.
+        email_sender: Sends the results.
+        max_rejected_percent: Maximum percentage of rejected rentals, for the email.
+        stack: Name of the stack, for the email.
     """
 
     s3: S3Client
@@ -80,6 +84,8 @@ class Publisher:
     ledger: LedgerTable
     query_runner: QueryRunner
     email_sender: EmailSender
+    max_rejected_percent: Decimal
+    stack: str
 
     def publish(self, run: Run, *, personal_data: bool, is_test: bool = False) -> Publication:
         """Publish a run. Publishing it again changes nothing.
@@ -102,27 +108,42 @@ class Publisher:
         (result,) = self.query_runner.fetch([build_row_count_query(run.run_id)])
         _check_contents(run.run_id, _expected_contents(reports), _parse_contents(result))
         answers = self._answer_questions(run)
+        records = PublicationRecords(self.s3, self.bucket)
         if is_test:
-            email = build_report_email(
-                run, reports.transformation, answers, None, self.bucket, is_test=True
-            )
+            # It moves no pointer, but it shows whether the query works.
+            self._compare_days(run, records.read_published())
+            email = self._build_email(run, reports, answers, Outcome(is_test=True))
             return Publication("VERIFIED", None, self._send(run, email))
         pointer = publish_run(
-            self.ledger, PublicationRecords(self.s3, self.bucket), run, reports.transformation
+            self.ledger,
+            records,
+            run,
+            reports.transformation,
+            lambda published: self._compare_days(run, published),
         )
-        is_published = pointer.run_id == run.run_id
-        published_instead = None if is_published else pointer.run_id
-        email = build_report_email(
-            run, reports.transformation, answers, published_instead, self.bucket
+        if pointer.run_id != run.run_id:
+            outcome = Outcome(published_instead=(pointer.run_id, records.read(pointer.key).batch))
+            email = self._build_email(run, reports, answers, outcome)
+            return Publication("SUPERSEDED", None, self._send(run, email))
+        # An earlier attempt may have written the record, so the email says what the record says.
+        outcome = Outcome(changes=records.read(pointer.key).changes or DayChanges())
+        email = self._build_email(run, reports, answers, outcome)
+        return Publication("PUBLISHED", pointer.key, self._send(run, email))
+
+    def _compare_days(self, run: Run, published: PublicationRecord | None) -> DayChanges:
+        return fetch_day_changes(
+            self.query_runner,
+            run.run_id,
+            published.run_id if published else None,
+            published.batch if published else "",
         )
-        email_sent = self._send(run, email)
-        if is_published:
-            return Publication("PUBLISHED", pointer.key, email_sent)
-        return Publication("SUPERSEDED", None, email_sent)
 
     def _answer_questions(self, run: Run) -> Mapping[str, QueryResult]:
         """Run the query of each question, and store the answers."""
-        queries = build_question_queries(run.run_id)
+        queries = [
+            *build_question_queries(run.run_id),
+            *build_week_queries(run.run_id, run.claimed_at),
+        ]
         results = self.query_runner.fetch(queries)
         answers = {query.name: result for query, result in zip(queries, results, strict=True)}
         records = {name: answer.records for name, answer in answers.items()}
@@ -133,6 +154,28 @@ class Publisher:
             ContentType="application/json",
         )
         return answers
+
+    def _build_email(
+        self,
+        run: Run,
+        reports: JobReports,
+        answers: Mapping[str, QueryResult],
+        outcome: Outcome,
+    ) -> Email:
+        key = run_report_key(run.run_id, REPORT_PAGE)
+        page = ReportPage(
+            build_object_url(self.s3.meta.region_name, self.bucket, key),
+            object_exists(self.s3, self.bucket, key),
+        )
+        return build_results_email(
+            run,
+            reports.transformation,
+            answers,
+            outcome,
+            page,
+            self.max_rejected_percent,
+            self.stack,
+        )
 
     def _send(self, run: Run, email: Email) -> bool:
         """Send the email that was written first: an earlier attempt may have read another pointer.

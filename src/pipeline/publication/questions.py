@@ -26,38 +26,20 @@ class Question:
         name: Name of its file in `sql/`, and of its answer.
         title: Title of the answer.
         table: The KPI table that the query reads.
-        email_columns: Columns of the answer that the email shows. They fit the width of a phone.
-            Empty for the totals, which the email shows as one line per column.
     """
 
     name: str
     title: str
     table: KpiTable
-    email_columns: tuple[str, ...] = ()
 
 
 TOTALS = Question("totals", "Totals", TRANSACTION_METRICS)
 
 QUESTIONS = (
     TOTALS,
-    Question(
-        "top_locations",
-        "Locations with the highest revenue",
-        LOCATION_METRICS,
-        ("location_name", "city", "revenue", "rentals"),
-    ),
-    Question(
-        "vehicle_types",
-        "Vehicle types with the most rentals",
-        VEHICLE_METRICS,
-        ("vehicle_type", "rentals", "revenue"),
-    ),
-    Question(
-        "top_users",
-        "Users with the highest spending",
-        USER_METRICS,
-        ("user_id", "spending", "rentals"),
-    ),
-    Question("recent_days", "Most recent days", DAILY_METRICS, ("day", "rentals", "revenue")),
+    Question("top_locations", "Locations with the highest revenue", LOCATION_METRICS),
+    Question("vehicle_types", "Vehicle types with the most rentals", VEHICLE_METRICS),
+    Question("top_users", "Users with the highest spending", USER_METRICS),
+    Question("recent_days", "Most recent days", DAILY_METRICS),
 )
 """All questions, in the order in which their answers are shown."""

@@ -14,6 +14,8 @@ from pipeline.aws.clients import AwsClients, error_code
 from pipeline.aws.emr_clusters import Cluster, describe_cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail, list_failed_steps, read_log_tail
 from pipeline.errors import InvalidPublicationRecordError
+from pipeline.notifications.plain_text import fold, quote
+from pipeline.notifications.run_names import label_run
 from pipeline.publication.publication_records import PublicationRecords
 from pipeline.text import truncate
 
@@ -63,7 +65,7 @@ class FailureDetails:
             self.gaps.append(f"{subject} could not be read: {truncate(str(error))}.")
 
     def describe_published_run(self, s3: S3Client, bucket: str, run_id: str) -> str:
-        """Return a sentence about the run that readers see. If it is unknown, record a gap.
+        """Return sentences about the run that readers see. If it is unknown, record a gap.
 
         Args:
             s3: The S3 client.
@@ -71,21 +73,21 @@ class FailureDetails:
             run_id: ID of the failed run.
 
         Returns:
-            The sentence. Empty if the published run is unknown.
+            The sentences, as lines of an email. Empty if the published run is unknown.
         """
         with self.record_gap("The published run"):
             records = PublicationRecords(s3, bucket)
-            published = records.read_published_run_id()
-            if published == run_id:
-                return "The run failed after it was published. Readers see its tables."
+            published = records.read_published()
             if published is None:
-                return "Nothing was published, and no earlier run was published either."
+                return fold("Nothing was published, and no earlier run was published either.")
+            if published.run_id == run_id:
+                return fold("The run failed after it was published. Readers see its numbers.")
+            label = quote(label_run(published.run_id, published.batch))
             if records.has_record_of(run_id):
-                return (
-                    "The run failed after it was published. Readers now see run"
-                    f" {truncate(published)}."
-                )
-            return f"Nothing was published: readers still see run {truncate(published)}."
+                state = "The run failed after it was published. Readers now see the numbers of:"
+            else:
+                state = "Nothing was published. Readers still see the numbers of:"
+            return f"{fold(state)}\n{label}"
         return ""
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 
 from contract.layout import RAW_PREFIX
-from contract.text import escape_control_characters
 from pipeline.aws.emr_clusters import Cluster
 from pipeline.aws.emr_steps import FailedStep, LogTail
 from pipeline.aws.executions import Execution, build_console_url, build_execution_arn
 from pipeline.notifications.emails import Email
+from pipeline.notifications.plain_text import (
+    EFFECT,
+    NEXT_STEPS,
+    build_body,
+    fold,
+    quote,
+    quote_lines,
+    section,
+)
+from pipeline.notifications.run_names import build_command, describe_stack_option, label_run
 from pipeline.recovery.failure_details import FailureDetails
 from pipeline.recovery.failures import Failure
-from pipeline.text import truncate
 
 # The name of an execution that repeats a run, such as `2026-11-<digest>-2`.
 _REPEATED_RUN = re.compile(r"(?P<run>.+-[0-9a-f]{20})-(?P<number>\d+)")
 # By the status of the execution: the outcome in the subject, and the outcome in a sentence.
 _OUTCOMES = {"ABORTED": ("aborted", "was aborted"), "TIMED_OUT": ("timed out", "timed out")}
 _FAILED = ("failed", "failed")
+_UNKNOWN_EFFECT = "It is unknown which run readers see."
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class RunContext:
         batch: Prefix of the batch. None if unknown.
         state_machine_arn: ARN of the state machine.
         bucket: Name of the data bucket.
+        stack: Name of the stack.
         is_test: Whether the run only verifies the deployment.
     """
 
@@ -39,6 +48,7 @@ class RunContext:
     batch: str | None
     state_machine_arn: str
     bucket: str
+    stack: str
     is_test: bool = field(default=False, kw_only=True)
 
     @property
@@ -47,19 +57,9 @@ class RunContext:
         return build_execution_arn(self.state_machine_arn, self.run_id)
 
     @property
-    def shown_batch(self) -> str:
-        """The batch prefix as an email can show it. `raw/` if the batch is unknown."""
-        return escape_control_characters(self.batch or RAW_PREFIX)
-
-    @property
-    def batch_text(self) -> str:
-        """The batch as part of a sentence."""
-        return f"batch {self.shown_batch}" if self.batch else "an unknown batch"
-
-    @property
     def label(self) -> str:
         """The batch name, such as `2026-11` for `raw/2026-11/`, or else the run ID."""
-        return self.shown_batch.strip("/").rpartition("/")[2] if self.batch else self.run_id
+        return label_run(self.run_id, self.batch or "")
 
 
 def build_failed_run_email(
@@ -71,34 +71,37 @@ def build_failed_run_email(
         run: The failed run.
         failure: The error that the state machine caught.
         details: The details of the failure.
-        published: A sentence about the run that readers see. Empty if it is unknown.
+        published: What `FailureDetails.describe_published_run` returned.
     """
     failed_steps = [step.name for step in details.steps if step.state == "FAILED"]
     names = ", ".join(failed_steps)
     location = f"{failure.state}: {names}" if names else failure.state
     steps = f" ({'step' if len(failed_steps) == 1 else 'steps'} {names})" if names else ""
-    paragraphs = [
-        f"Run {run.run_id} of {run.batch_text} failed in state {failure.state}{steps}.",
-        _describe_failure(failure, details),
-        *(
-            _describe_step(step, details.log_tails.get(step.step_id), run.bucket)
-            for step in details.steps
-        ),
-        *(truncate(gap) for gap in details.gaps),
-        truncate(published),
-        _describe_cluster(details.cluster),
-    ]
-    is_data_error = failure.is_data_error or details.is_input_error
     return _create_email(
         f"Rental KPIs failed: {run.label} ({location})",
-        paragraphs,
+        f"failed in state {failure.state}{steps}",
+        _find_reasons(failure, details),
+        published,
+        [
+            *(
+                _describe_step(step, details.log_tails.get(step.step_id), run.bucket)
+                for step in details.steps
+            ),
+            quote_lines(details.gaps),
+            fold(_describe_cluster(details.cluster)),
+        ],
         run,
-        is_data_error=is_data_error,
+        is_data_error=failure.is_data_error or details.is_input_error,
     )
 
 
 def build_ended_run_email(
-    run: RunContext, execution: Execution, failure: Failure, cluster: str, published: str
+    run: RunContext,
+    execution: Execution,
+    failure: Failure,
+    cluster: str,
+    published: str,
+    gaps: tuple[str, ...] = (),
 ) -> Email:
     """Return the email about an execution that could not report its own end.
 
@@ -109,66 +112,71 @@ def build_ended_run_email(
         execution: The execution.
         failure: Why the execution ended.
         cluster: A sentence about the cluster.
-        published: Sentences about the run that readers see. Empty if there are none.
+        published: What `FailureDetails.describe_published_run` returned.
+        gaps: A sentence for each detail that could not be read.
     """
     headline, outcome = _OUTCOMES.get(execution.status, _FAILED)
     state_in_subject = f" ({failure.state})" if failure.state else ""
     state_in_sentence = f" in state {failure.state}" if failure.state else ""
-    paragraphs = [
-        f"Run {run.run_id} of {run.batch_text} {outcome}{state_in_sentence}.",
-        failure.message,
-        truncate(published),
-        cluster,
-    ]
     return _create_email(
         f"Rental KPIs {headline}: {run.label}{state_in_subject}",
-        paragraphs,
+        f"{outcome}{state_in_sentence}",
+        [failure.message],
+        published,
+        [quote_lines(gaps), fold(cluster)],
         run,
         is_data_error=failure.is_data_error,
     )
 
 
 def _create_email(
-    subject: str, paragraphs: list[str], run: RunContext, *, is_data_error: bool
+    subject: str,
+    outcome: str,
+    reasons: list[str],
+    published: str,
+    details: list[str],
+    run: RunContext,
+    *,
+    is_data_error: bool,
 ) -> Email:
-    texts = [
-        *(text for text in paragraphs if text),
-        _describe_next_steps(run, is_data_error=is_data_error),
+    batch = f"the run of this batch {outcome}:" if run.batch else f"a run {outcome}."
+    body = build_body(
+        "\n".join([fold(batch[0].upper() + batch[1:]), *([quote(run.batch)] if run.batch else [])]),
+        section("Reason", quote_lines(reasons)),
+        section(EFFECT, published or _UNKNOWN_EFFECT),
+        section(NEXT_STEPS, *_list_next_steps(run, is_data_error=is_data_error)),
+        *details,
         f"Execution: {build_console_url(run.execution_arn)}",
-    ]
-    email = Email(subject, "\n\n".join(texts) + "\n")
+    )
+    email = Email(subject, body)
     return email.mark_as_test() if run.is_test else email
 
 
-def _describe_failure(failure: Failure, details: FailureDetails) -> str:
+def _find_reasons(failure: Failure, details: FailureDetails) -> list[str]:
     """Return the most useful reason: a problem with the input, or else the error and its cause."""
     for step in details.steps:
         tail = details.log_tails.get(step.step_id)
         if tail and tail.is_input_error and tail.lines:
-            problem = truncate(tail.lines[-1])
-            return f"{step.name} reported a problem with the input: {problem}"
+            return [f"{step.name} reported a problem with the input: {tail.lines[-1]}"]
     if details.cluster and details.cluster.failure_reason:
-        reason = truncate(details.cluster.failure_reason)
-        return f"{failure.message}\nThe cluster failed: {reason}"
-    return failure.message
+        return [failure.message, f"The cluster failed: {details.cluster.failure_reason}"]
+    return [failure.message]
 
 
 def _describe_step(step: FailedStep, tail: LogTail | None, bucket: str) -> str:
     if step.state != "FAILED":
-        return f"Step {step.name} ({step.step_id}) did not complete: {step.state}."
+        return fold(f"Step {step.name} did not complete: {step.state}.")
     exit_code = "" if tail is None or tail.exit_code is None else f", exit code {tail.exit_code}"
-    lines = [f"Step {step.name} ({step.step_id}): {step.state}{exit_code}"]
+    lines = [fold(f"Step {step.name}: {step.state}{exit_code}")]
     if tail is None:
-        lines.append("  The job's log was not available when this email was sent.")
+        lines.append(fold("The job's log was not available when this email was sent."))
     elif tail.lines:
-        lines.append("  Last lines of the job's log:")
-        lines += [f"    {truncate(line)}" for line in tail.lines]
+        lines += ["Last lines of the job's log:", quote_lines(tail.lines)]
     else:
-        lines.append("  No messages from the job could be read from its log.")
+        lines.append(fold("No messages from the job could be read from its log."))
     if step.reason or step.message:
-        reason = truncate(f"{step.reason} {step.message}")
-        lines.append(f"  Reason given by EMR: {reason}")
-    lines.append(f"  Logs: s3://{bucket}/{step.logs_prefix}")
+        lines += ["Reason given by EMR:", quote(f"{step.reason} {step.message}")]
+    lines.append(f"Logs: s3://{bucket}/{step.logs_prefix}")
     return "\n".join(lines)
 
 
@@ -186,24 +194,26 @@ def _describe_cluster(cluster: Cluster | None) -> str:
     return f"Cluster {cluster.cluster_id} is no longer running: {cluster.state}."
 
 
-def _describe_next_steps(run: RunContext, *, is_data_error: bool) -> str:
+def _list_next_steps(run: RunContext, *, is_data_error: bool) -> list[str]:
     if run.is_test:
-        return (
-            "The run only verifies the deployment, so no batch is affected. To verify it again, run"
-            " ./run verify."
-        )
-    command = (
-        f"aws stepfunctions start-execution \\\n  --state-machine-arn {run.state_machine_arn} \\\n"
-        f"  --name {shlex.quote(next_run_name(run.run_id))} \\\n"
-        '  --input "$(aws stepfunctions describe-execution \\\n'
-        f"    --execution-arn {shlex.quote(run.execution_arn)} \\\n"
-        '    --query input --output text)"'
-    )
-    upload = f"upload all four files to {run.shown_batch}. A new run starts automatically."
+        return [
+            fold("The run only verifies the deployment, so no batch is affected. To repeat it:"),
+            build_command("verify", "--stack", run.stack),
+        ]
+    folder = "the folder of the batch" if run.batch else RAW_PREFIX
+    upload = f"upload all four files to {folder}. A new run starts automatically."
+    rerun = [build_command("rerun", run.run_id), describe_stack_option(run.stack)]
     if is_data_error:
-        again = f"To process the same files again anyway:\n\n{command}"
-        return f"Correct the data, and {upload}\n\n{again}"
-    return f"To process the same files again:\n\n{command}\n\nTo process other files, {upload}"
+        return [
+            fold(f"Correct the data, and {upload}"),
+            fold("To process the same files again anyway:"),
+            *rerun,
+        ]
+    return [
+        fold("To process the same files again:"),
+        *rerun,
+        fold(f"To process other files, {upload}"),
+    ]
 
 
 def next_run_name(run_id: str) -> str:

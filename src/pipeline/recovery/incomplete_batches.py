@@ -9,14 +9,28 @@ from datetime import timedelta
 from contract.datasets import DATASETS
 from contract.text import escape_control_characters
 from pipeline.clock import parse_utc
-from pipeline.intake.upload_emails import format_file_states
+from pipeline.intake.upload_emails import (
+    MAX_SUBJECT_KEY,
+    READERS_KEEP_NUMBERS,
+    format_file_states,
+)
 from pipeline.ledger.batch_item import Batch
 from pipeline.ledger.batch_ledger import BatchLedger
 from pipeline.ledger.incomplete_report import IncompleteReport
 from pipeline.ledger.keys import incomplete_batches_notification
 from pipeline.notifications.email_budget import SummaryEntry
 from pipeline.notifications.emails import Email, EmailSender
+from pipeline.notifications.figures import format_time
 from pipeline.notifications.limits import count_fitting
+from pipeline.notifications.plain_text import (
+    EFFECT,
+    NEXT_STEPS,
+    build_body,
+    fold,
+    quote,
+    section,
+    shorten,
+)
 
 _REPORTED_ONCE = "An incomplete batch is reported only once."
 
@@ -63,7 +77,7 @@ class IncompleteBatchReporter:
         reported = []
         if interrupted := self.report.get_batches():
             reported = self._complete(interrupted)
-        fitting = batches[: count_fitting([_format_line(batch) for batch in batches])]
+        fitting = batches[: count_fitting([_format_entry(batch) for batch in batches])]
         new = {batch.prefix: batch.waiting_since or "" for batch in fitting}
         # If another sweep is reporting, the next sweep reports what remains.
         if new and self.report.begin(new):
@@ -105,25 +119,38 @@ def build_incomplete_batches_email(batches: Sequence[Batch]) -> Email:
     """
     if len(batches) == 1:
         return _build_single_email(batches[0])
-    lines = "\n".join(_format_line(batch) for batch in batches)
-    return Email(
-        f"{len(batches):,} batches incomplete",
-        f"{len(batches):,} batches have been incomplete for too long, so no run has started for"
-        f" them:\n\n{lines}\n\n"
-        "Upload the missing or corrected files of a batch to its folder. The run of a batch"
-        f" starts automatically when the batch is complete. {_REPORTED_ONCE}\n",
+    number = f"{len(batches):,} batches"
+    body = build_body(
+        fold(f"{number} have been incomplete for too long."),
+        "\n".join(_format_entry(batch) for batch in batches),
+        section(EFFECT, fold(f"No run has started for them. {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(
+                "Upload the missing or corrected files of a batch to its folder. The run of a"
+                f" batch starts automatically when the batch is complete. {_REPORTED_ONCE}"
+            ),
+        ),
     )
+    return Email(f"{len(batches):,} batches incomplete", body)
 
 
 def _build_single_email(batch: Batch) -> Email:
-    prefix = escape_control_characters(batch.prefix)
-    return Email(
-        f"Batch incomplete: {prefix} is missing {_list_missing(batch)}",
-        f"Batch {prefix} has been incomplete since {batch.waiting_since}, so no run has"
-        f" started.\n\n{format_file_states(batch)}\n\n"
-        f"Upload the missing or corrected files to {prefix}. A run starts automatically when"
-        f" the batch is complete. {_REPORTED_ONCE}\n",
+    body = build_body(
+        f"This batch is incomplete:\n{quote(batch.prefix)}\n"
+        + fold(f"It has waited since {format_time(batch.waiting_since or '')} UTC."),
+        section("Files of the batch (UTC)", format_file_states(batch)),
+        section(EFFECT, fold(f"No run has started. {READERS_KEEP_NUMBERS}")),
+        section(
+            NEXT_STEPS,
+            fold(
+                "Upload the missing or corrected files to the folder of the batch. A run starts"
+                f" automatically when the batch is complete. {_REPORTED_ONCE}"
+            ),
+        ),
     )
+    prefix = shorten(batch.prefix, MAX_SUBJECT_KEY)
+    return Email(f"Batch incomplete: {prefix} is missing {_list_missing(batch)}", body)
 
 
 def _create_summary_entry(batch: Batch) -> SummaryEntry:
@@ -134,9 +161,10 @@ def _create_summary_entry(batch: Batch) -> SummaryEntry:
     )
 
 
-def _format_line(batch: Batch) -> str:
-    prefix = escape_control_characters(batch.prefix)
-    return f"- {prefix}: {_list_missing(batch)} missing since {batch.waiting_since}"
+def _format_entry(batch: Batch) -> str:
+    since = format_time(batch.waiting_since or "")
+    missing = fold(f"{_list_missing(batch)} missing since {since}")
+    return f"{quote(batch.prefix, max_lines=4)}\n{missing}"
 
 
 def _list_missing(batch: Batch) -> str:

@@ -233,12 +233,14 @@ class Watchdog:
                 batch,
                 self._pipeline.state_machine_arn,
                 bucket,
+                self._pipeline.stack,
                 is_test=execution.input.get("publish") is False,
             ),
             execution,
             get_failure(execution),
             self._describe_clusters_of(run_id),
-            " ".join([published, *details.gaps]).strip(),
+            published,
+            tuple(details.gaps),
         )
         return self._email_sender.send_once(run_failed_notification(run_id), email)
 

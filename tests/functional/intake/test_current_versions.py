@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from handlers.watchdog import handler as watchdog
 from pipeline.errors import InvalidEventError
+from pipeline.intake import upload_emails
 from pipeline.intake.current_versions import get_current_versions
 from pipeline.ledger.keys import NOTIFICATION_PREFIX
 from tests.functional.conftest import Cloud, Context
@@ -296,10 +295,9 @@ def test_batch_with_uploads_far_apart_is_held_and_reported_once(
     assert cloud.executions() == {}
     ((subject, body),) = cloud.emails()
     assert subject == "Batch held: raw/x/"
-    assert "more than 24 hours apart" in body
-    (command,) = [line for line in body.splitlines() if line.startswith("aws ")]
-    arguments = shlex.split(command)
-    event = json.loads(arguments[arguments.index("--payload") + 1])
+    assert "more than 24 hours\napart" in body
+    assert "\n./run start x\n" in body
+    event = upload_emails.build_start_event(BATCH)
     assert watchdog(event, Context()) == {"batch": BATCH, "outcome": "Claimed"}
     assert _get_only_run(cloud) == {get_version(event) for event in [old_upload, *events]}
     assert watchdog(event, Context()) == {"batch": BATCH, "outcome": "Incomplete"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -30,6 +31,7 @@ from tests.functional.conftest import Cloud, Context
 from tests.support.aws_calls import Crash, crash_after, fail_calls, watch_calls
 from tests.support.events import load_event, upload_event
 from tests.support.pipeline_clock import PipelineClock
+from tests.support.snapshots import unfold
 from tests.support.watchdog import LONG_AGO, run_watchdog
 
 # FLOOD_SIZE=300 repeats the measurement in docs/reliability.md.
@@ -98,7 +100,7 @@ def test_flood_of_unknown_names_in_different_folders(
     ((subject, summary),) = cloud.emails()
     more = f"{COUNT - EMAILS_PER_HOUR} more notifications"
     assert subject == f"Summary: {more} between 2026-11-24 08:00 and 09:00 UTC"
-    listed = {line.partition(": ")[2] for line in summary.splitlines() if line.startswith("- ")}
+    listed = set(re.findall(r"^> Unknown file: (.*)$", summary, re.M))
     assert {subject.partition(": ")[2] for subject, _ in emails} | listed == set(keys)
     run_watchdog()
     assert cloud.emails() == []
@@ -115,10 +117,10 @@ def test_flood_of_uploads_of_one_rejected_file(cloud: Cloud, clock: type[Pipelin
     run_watchdog()
     ((subject, summary),) = cloud.emails()
     assert subject.startswith(f"Summary: {COUNT - 1} more notifications")
-    assert f"- File rejected: raw/x/users.csv ({COUNT - 1} times)\n" in summary
+    assert f" UTC ({COUNT - 1} times)\n> File rejected: raw/x/users.csv\n" in summary
     newest = cloud.batches.get_batch("raw/x/").rejected["users"]
     assert "missing" in newest.problems  # unlike those of the other versions
-    assert newest.problems[:200] in summary
+    assert newest.problems[:200] in unfold(summary)
     # In another hour, the file is reported again.
     clock.advance(hours=1)
     version = cloud.put("raw/x/users.csv", b"x")
@@ -150,8 +152,9 @@ def test_flood_of_overdue_batches(
     assert subject.startswith(
         "Summary: 30 more" if is_budget_used else f"{COUNT} batches incomplete"
     )
-    assert all(f" {batch}" in body for batch in batches)
-    assert "vehicles.csv, locations.csv, rental_transactions.csv missing" in body
+    prefix = "Batch incomplete: " if is_budget_used else ""
+    assert all(f"> {prefix}{batch}\n" in body for batch in batches)
+    assert "vehicles.csv, locations.csv, rental_transactions.csv missing" in unfold(body)
     if is_budget_used:  # with fewer batches, because a sweep calls AWS several times for each
         run_watchdog()
         assert cloud.emails() == []
@@ -300,7 +303,7 @@ def test_summary_is_sent_when_no_function_can_add_to_it(
     ((subject, body),) = cloud.emails()
     assert subject == "Summary: 1 more notification between 2026-11-24 08:00 and 09:00 UTC"
     assert "1 notification between" in body
-    assert "- Subject a\n  2026-11-24T08:10:00.000000Z: new\n" in body
+    assert "\n24 Nov 08:10 UTC\n> Subject a\n> new\n" in body
 
 
 def test_one_summary_per_sweep_in_order(

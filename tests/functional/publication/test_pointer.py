@@ -15,6 +15,7 @@ from pipeline.clock import format_utc, parse_utc, utc_now
 from pipeline.errors import InvalidPublicationRecordError
 from pipeline.ledger.batch import Run
 from pipeline.ledger.keys import POINTER
+from pipeline.publication.day_changes import DayChanges
 from pipeline.publication.pointer import Pointer, publish_run
 from pipeline.publication.publication_records import PublicationRecords, get_later_time
 from tests.functional.conftest import Cloud
@@ -57,8 +58,9 @@ def test_run_claimed_earlier_is_superseded(cloud: Cloud, athena: FakeAthena) -> 
     assert publish(OLDER_RUN_ID, EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
     assert read_objects(cloud, "published_runs/") == before
     ((subject, body),) = cloud.emails()
-    assert subject == "Rental KPIs 2026-11 (superseded): revenue 600.50 from 3 rentals"
-    assert f"superseded by a run that was claimed later:\n{RUN_ID}." in body
+    assert subject == "Rental KPIs superseded: 600.50, 2 rejected (2026-11)"
+    assert body.startswith("Readers do not see this run")
+    assert "To go back" not in body
 
 
 def test_run_claimed_later_is_published(cloud: Cloud, athena: FakeAthena) -> None:
@@ -110,7 +112,9 @@ def _records(cloud: Cloud) -> PublicationRecords:
 
 
 def _publish(cloud: Cloud, run: Run) -> Pointer:
-    return publish_run(cloud.ledger, _records(cloud), run, create_transformation_report())
+    return publish_run(
+        cloud.ledger, _records(cloud), run, create_transformation_report(), lambda _: DayChanges()
+    )
 
 
 def _roll_back(cloud: Cloud, folder: Path, run_id: str, clock: str = "date") -> None:

@@ -19,6 +19,7 @@ import pytest
 from botocore.client import BaseClient
 
 from pipeline.ledger.batch import Run
+from pipeline.publication.day_changes import DayChanges
 from pipeline.publication.pointer import publish_run
 from pipeline.publication.publication_records import PublicationRecords
 from tests.functional.conftest import Cloud
@@ -37,7 +38,7 @@ def _publish(cloud: Cloud, run: Run) -> str:
     """Publish a run, and return the ID of the published one."""
     records = PublicationRecords(boto3.client("s3"), cloud.bucket)
     report = create_transformation_report(run.run_id)
-    return publish_run(cloud.ledger, records, run, report).run_id
+    return publish_run(cloud.ledger, records, run, report, lambda _: DayChanges()).run_id
 
 
 def _crash_before_record(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:

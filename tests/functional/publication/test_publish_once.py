@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import RetryableError
 from pipeline.ledger.batch import Run
+from pipeline.publication.day_changes import DayChanges
 from pipeline.publication.pointer import publish_run
 from pipeline.publication.publication_records import PublicationRecords
 from tests.functional.conftest import Cloud
@@ -25,14 +26,19 @@ CALLS = [
     "StartQueryExecution",  # the row counts
     "GetQueryExecution",
     "GetQueryResults",
-    *["StartQueryExecution"] * 5,  # the questions
-    *["GetQueryExecution"] * 5,
-    *["GetQueryResults"] * 5,
+    *["StartQueryExecution"] * 7,  # the questions
+    *["GetQueryExecution"] * 7,
+    *["GetQueryResults"] * 7,
     "PutObject",  # the answers
     "GetItem",  # the pointer
+    "ListObjectsV2",  # the run that readers see
+    "StartQueryExecution",  # the days that differ from that run
+    "GetQueryExecution",
+    "GetQueryResults",
     "ListObjectsV2",  # the times of the publication records
     "UpdateItem",
     "PutObject",  # the publication record
+    "GetObject",
     "PutObject",  # the email
     "PutItem",  # the notification
     "Publish",
@@ -82,7 +88,7 @@ def test_retry_succeeds_after_crash_at_any_call(
     assert reports == [f"reports/{RUN_ID}/answers.json", f"reports/{RUN_ID}/email.txt"]
     # After a crash between sending and recording, the email is sent twice rather than never.
     assert len(cloud.emails()) == 1 + was_email_sent
-    assert len(athena.executions) == 15
+    assert len(athena.executions) == 18
     assert athena.query("SELECT COUNT(*) FROM rentals") == [(3,)]
 
 
@@ -102,7 +108,9 @@ def test_later_run_is_published_after_crash_before_publication_record(
     assert publish("first", EARLIER_CLAIM) == {"status": "SUPERSEDED", "record_key": None}
     records = read_publication_objects(cloud)
     assert [text for key, text in records.items() if "first.json" in key] == [""]
-    assert "superseded by a run that was claimed later:\nsecond." in cloud.emails()[1][1]
+    subject, body = cloud.emails()[1]
+    assert subject.startswith("Rental KPIs superseded: ")
+    assert "Readers do not see this run" in body
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -139,6 +147,7 @@ def test_pointer_that_other_runs_keep_moving_is_retryable(
             PublicationRecords(boto3.client("s3"), cloud.bucket),
             Run(RUN_ID, "raw/x/", CLAIMED_AT, ()),
             create_transformation_report(),
+            lambda _: DayChanges(),
         )
 
 
@@ -154,4 +163,4 @@ def test_retry_continues_queries_after_timeout(
     started_queries = list(athena.executions)
     assert publish()["status"] == "PUBLISHED"
     assert list(athena.executions)[: len(started_queries)] == started_queries
-    assert len(athena.executions) == 15
+    assert len(athena.executions) == 18

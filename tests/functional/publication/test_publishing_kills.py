@@ -14,10 +14,11 @@ from tests.support.publication_scenarios import (
     Scenario,
 )
 
-# The calls after the pointer was read.
+# The calls from the first write that readers notice.
 WRITES = [
     "UpdateItem",  # the pointer
     "PutObject",  # the publication record
+    "GetObject",  # the publication record
     "PutObject",  # the email
     "PutItem",  # the notification
     "Publish",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from sqlglot import exp
 
 from contract.kpi_tables import KPI_TABLES
 from pipeline.publication.catalog import (
+    build_day_changes_query,
+    build_day_history_query,
     build_question_queries,
     build_row_count_query,
     build_view_queries,
+    build_week_queries,
     list_tables,
 )
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER, TOTALS, Question
-from pipeline.publication.report_email import _MAX_TABLE_ROWS
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(SQL_FOLDER.iterdir())}
@@ -25,12 +28,22 @@ QUERIES = [
     *build_view_queries(personal_data=True),
     build_row_count_query("run"),
     *build_question_queries("run"),
+    *build_week_queries("run", "2026-11-23T08:00:00.000000Z"),
+    build_day_changes_query("run", "earlier"),
+    build_day_history_query(date(2026, 11, 1)),
 ]
+LIMITS = {
+    **{question.name: 20 for question in QUESTIONS},
+    "quality": 10,
+    "week": 1,
+    "week_types": 5,
+    "day_changes": 2000,
+    "day_history": 5000,
+}
 
 
 def test_every_file_is_used() -> None:
-    names = [question.name for question in QUESTIONS]
-    assert sorted(FILES) == sorted([*names, "quality", *TEMPLATES])
+    assert FILES.keys() == LIMITS.keys() | TEMPLATES
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -74,15 +87,8 @@ def test_question_sorts_rows_completely(question: Question) -> None:
     assert ordered[-1].this.name == key
 
 
-@pytest.mark.parametrize("name", [*(question.name for question in QUESTIONS), "quality"])
+@pytest.mark.parametrize("name", LIMITS)
 def test_result_is_limited(name: str) -> None:
-    """The function keeps the results in memory, and the email shows up to 20 rows of each."""
+    """The function keeps the results in memory."""
     limit = sqlglot.parse_one(FILES[name], read="athena").args["limit"]
-    assert 1 <= int(limit.expression.this) <= _MAX_TABLE_ROWS
-
-
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: each.name)
-def test_email_columns_are_columns_of_the_answer(question: Question) -> None:
-    selects = sqlglot.parse_one(FILES[question.name], into=exp.Select, read="athena").selects
-    assert set(question.email_columns) <= {column.alias_or_name for column in selects}
-    assert bool(question.email_columns) == (question is not TOTALS)
+    assert 1 <= int(limit.expression.this) <= LIMITS[name]

@@ -16,6 +16,7 @@ from moto.sns.models import sns_backends
 from handlers.watchdog import handler
 from pipeline.clock import utc_now
 from pipeline.ledger.batch import BatchFile, new_run
+from pipeline.notifications.figures import format_time
 from pipeline.recovery.sweep_result import SweepError
 from tests.functional.conftest import REGION, Cloud, Context
 from tests.support.aws_calls import Crash, fail_calls, watch_calls
@@ -30,6 +31,7 @@ from tests.support.ended_runs import (
     start_execution,
 )
 from tests.support.events import load_event
+from tests.support.snapshots import unfold
 from tests.support.watchdog import BATCH, LONG_AGO, get_run_item, put_run_item, run_watchdog
 
 FILES = {
@@ -208,12 +210,9 @@ def test_incomplete_batch_is_reported_once_per_claim(cloud: Cloud) -> None:
     assert run_watchdog()["incomplete_batches"] == [BATCH]
     ((subject, body),) = cloud.emails()
     assert subject.startswith("Batch incomplete: raw/2026-11/ is missing vehicles.csv")
-    assert f"users.csv: valid, uploaded at {LONG_AGO}" in body
+    assert f"users.csv: valid, {format_time(LONG_AGO)}" in body
     assert "vehicles.csv: missing\n" in body
-    rejected = (
-        "rental_transactions.csv: no valid version; the newest upload was rejected: the column"
-    )
-    assert rejected in body
+    assert "rental_transactions.csv: newest rejected\n> the column rental_id is missing\n" in body
     assert run_watchdog()["incomplete_batches"] == []
     assert cloud.emails() == []
     # The next batch with the same prefix is reported separately.
@@ -371,7 +370,9 @@ def test_email_states_unknown_cluster_state(cloud: Cloud, monkeypatch: pytest.Mo
         fail_calls(patch, "ListClusters")
         with pytest.raises(SweepError):
             run_watchdog(event)
-    assert "It is unknown whether the run's cluster is still running." in cloud.emails()[0][1]
+    assert "It is unknown whether the run's cluster is still running." in unfold(
+        cloud.emails()[0][1]
+    )
 
 
 def test_sweep_without_findings_changes_nothing(

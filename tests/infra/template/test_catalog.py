@@ -12,6 +12,7 @@ from contract.datasets import DATASETS
 from contract.kpi_tables import KPI_TABLES
 from contract.reports import DatasetCounts, TransformationReport
 from pipeline.ledger.batch import Run
+from pipeline.publication.day_changes import DayChanges
 from pipeline.publication.publication_records import format_record
 from pipeline.publication.questions import QUESTIONS, SQL_FOLDER
 from tests.infra.support.template import resource, resources, template
@@ -103,7 +104,7 @@ def test_published_runs_table_reads_the_publication_records() -> None:
 def test_published_runs_table_has_the_fields_of_publication_records() -> None:
     """A column without a field of the same name would silently be null in every row."""
     report = TransformationReport("run", datasets={}, warnings={}, accepted_revenue="0.00")
-    written = format_record(Run("run", "raw/", "", ()), "", report)
+    written = format_record(Run("run", "raw/", "", ()), "", report, DayChanges())
     assert written.count("\n") == 1
     columns = [column["Name"] for column in PUBLISHED_RUNS["StorageDescriptor"]["Columns"]]
     assert columns == list(json.loads(written))
@@ -119,9 +120,12 @@ def test_saved_query_is_identical_to_its_sql_file(name: str) -> None:
 
 
 def test_every_question_and_nothing_else_is_a_saved_query() -> None:
-    templates = {"published_view", "single_run", "row_counts"}  # for statements of the pipeline
+    of_the_pipeline = {
+        *("published_view", "single_run", "row_counts"),
+        *("week", "week_types", "day_changes", "day_history"),  # with parameters
+    }
     files = {path.stem for path in SQL_FOLDER.glob("*.sql")}
-    assert set(SAVED_QUERIES) == files - templates
+    assert set(SAVED_QUERIES) == files - of_the_pipeline
 
 
 def test_query_is_canceled_before_it_costs_a_dollar() -> None:

@@ -68,7 +68,7 @@ def test_receive_upload_reserves_concurrency_only_on_request() -> None:
     ]["Fn::If"]
     assert (reserved, otherwise) == ({"Ref": parameter}, {"Ref": "AWS::NoValue"})
     is_zero = {"Fn::Equals": [{"Ref": parameter}, 0]}
-    assert template()["Conditions"] == {condition: {"Fn::Not": [is_zero]}}
+    assert template()["Conditions"][condition] == {"Fn::Not": [is_zero]}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,7 +28,6 @@ EXCEPTIONS: dict[str, Any] = {
     "ScriptsPrefix": {"Fn::GetAtt": ["SparkScripts", "Prefix"]},
     "Stack": {"Ref": "AWS::StackName"},
     "StackName": {"Ref": "AWS::StackName"},
-    "StartFunction": {"Ref": "WatchdogFunction"},
     "TopicArn": {"Ref": "ReportTopic"},
     "Workgroup": {"Ref": "KpiWorkgroup"},
     # Built from the name, because the state machine and the functions reference each other.
@@ -102,11 +102,51 @@ def test_definition_is_the_file_that_the_tests_read() -> None:
     assert asl.DEFINITION.as_posix().endswith(PIPELINE["DefinitionUri"])
 
 
-def test_notification_email_is_subscribed_to_the_topic() -> None:
-    """Nothing else subscribes it, and without a subscription no email is delivered."""
-    assert resource("ReportTopic")["Subscription"] == [
-        {"Protocol": "email", "Endpoint": {"Ref": "NotificationEmail"}}
+@pytest.mark.parametrize("number", range(1, 6))
+def test_every_notification_email_is_subscribed_to_the_topic(number: int) -> None:
+    """Nothing else subscribes them, and without a subscription no email is delivered."""
+    addresses = [f"reader-{each}@example.org" for each in range(number)]
+    parameter = template()["Parameters"]["NotificationEmail"]
+    assert re.fullmatch(parameter["AllowedPattern"], ",".join(addresses))
+    subscriptions = _evaluate(resource("ReportTopic")["Subscription"], ",".join(addresses))
+    assert [each for each in subscriptions if each != {"Ref": "AWS::NoValue"}] == [
+        {"Protocol": "email", "Endpoint": address} for address in addresses
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a@b", "a@b.org,", "a@b.org, c@d.org", ",".join(["a@b.org"] * 6)]
+)
+def test_invalid_notification_email_is_refused(text: str) -> None:
+    """A sixth address would be ignored silently."""
+    pattern = template()["Parameters"]["NotificationEmail"]["AllowedPattern"]
+    assert not re.fullmatch(pattern, text)
+
+
+FUNCTIONS_OF_CONDITIONS: dict[str, Callable[[Any], Any]] = {
+    "Fn::Split": lambda arguments: arguments[1].split(arguments[0]),
+    "Fn::Select": lambda arguments: arguments[1][arguments[0]],
+    "Fn::Equals": lambda arguments: arguments[0] == arguments[1],
+    "Fn::Not": lambda arguments: not arguments[0],
+}
+
+
+def _evaluate(node: Any, addresses: str) -> Any:
+    """Return the node as CloudFormation evaluates it, with these notification emails."""
+    if isinstance(node, list):
+        return [_evaluate(item, addresses) for item in node]
+    if not isinstance(node, dict):
+        return node
+    ((name, value), *others) = node.items()
+    if name == "Fn::If":
+        is_true = _evaluate(template()["Conditions"][value[0]], addresses)
+        return _evaluate(value[1 if is_true else 2], addresses)
+    if name == "Fn::Sub":
+        return value.replace("${NotificationEmail}", addresses)
+    value = _evaluate(value, addresses)
+    if name in FUNCTIONS_OF_CONDITIONS:
+        return FUNCTIONS_OF_CONDITIONS[name](value)
+    return {name: value, **{key: _evaluate(each, addresses) for key, each in others}}
 
 
 @pytest.mark.parametrize("request_type", ["create", "update", "delete"])

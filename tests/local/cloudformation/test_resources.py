@@ -121,6 +121,40 @@ def test_glue_configuration_of_stack_is_deleted_with_it(cloud: Cloud) -> None:
         glue.get_security_configuration(Name="glue-security")
 
 
+def test_topic_of_template_has_subscription_for_each_recipient(cloud: Cloud) -> None:
+    """An update keeps the subscriptions of those who stay, in whatever order they are named."""
+    topic = templates.resource("ReportTopic")
+    parts = {name: templates.template()[name] for name in ("Parameters", "Conditions")}
+    resource = {
+        "Type": "AWS::SNS::Topic",
+        "Properties": {name: value for name, value in topic.items() if name == "Subscription"},
+    }
+    body = json.dumps({**parts, "Resources": {"Topic": resource}})
+    client, sns = cloud.client("cloudformation"), cloud.client("sns")
+
+    def list_addresses() -> list[str]:
+        response = client.describe_stack_resource(StackName="recipients", LogicalResourceId="Topic")
+        arn = response["StackResourceDetail"]["PhysicalResourceId"]
+        subscriptions = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+        return [subscription["Endpoint"] for subscription in subscriptions]
+
+    def get_request(addresses: str) -> dict[str, Any]:
+        values = {"NotificationEmail": addresses, "SubnetId": "subnet-0"}
+        parameters = [{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()]
+        return {"StackName": "recipients", "TemplateBody": body, "Parameters": parameters}
+
+    client.create_stack(**get_request("a@example.org,b@example.org"))
+    client.get_waiter("stack_create_complete").wait(
+        StackName="recipients", WaiterConfig={"Delay": 1}
+    )
+    assert list_addresses() == ["a@example.org", "b@example.org"]
+    client.update_stack(**get_request("b@example.org,c@example.org"))
+    client.get_waiter("stack_update_complete").wait(
+        StackName="recipients", WaiterConfig={"Delay": 1}
+    )
+    assert list_addresses() == ["b@example.org", "c@example.org"]
+
+
 def test_named_queries_of_template_exist_in_athena(stack: Stack) -> None:
     athena = stack.client("athena")
     workgroup = stack.outputs["WorkgroupName"]

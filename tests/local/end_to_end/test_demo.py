@@ -105,8 +105,9 @@ def test_demo_produces_correct_totals_and_one_email(files: Path, tmp_path: Path)
         subjects = [email["Subject"] for email in stack.read_emails()]
         [subject] = [subject for subject in subjects if "KPIs" in subject]
         assert re.fullmatch(
-            rf"Rental KPIs [\w-]+: revenue {re.escape(revenue)} from {rentals} rentals", subject
+            r"Rental KPIs: [\d.,]+[MK]?, (week [+-][\d.]+%, )?\d+ rejected \([\w-]+\)", subject
         )
+        assert f"\n{revenue} from {rentals} rentals\n" in output
         assert f"Subject: {subject}" in output
         assert f"export AWS_ENDPOINT_URL={stack.cloud.endpoint}" in output
     finally:

@@ -34,6 +34,7 @@ from tests.support.fake_spark_submit import (
     PID_FILE,
 )
 from tests.support.processes import is_alive
+from tests.support.snapshots import unfold
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("local")
@@ -62,11 +63,10 @@ def test_failing_job_cancels_other_job_and_is_reported_with_its_message(
     assert list_publication_records(stack) == records_before
     email = wait_for_only_email(stack, FAILING_BATCH)
     assert email["Subject"] == f"Rental KPIs failed: {FAILING_BATCH} (RunJobs: kpis)"
-    assert "Step kpis (s-" in get_body(email)
-    assert ": FAILED, exit code 1\n" in get_body(email)
-    assert f"\n    {FAILURE_MESSAGE}\n" in get_body(email)
-    assert "Step transformation_job (s-" in get_body(email)
-    assert "did not complete: CANCELLED" in get_body(email)
+    text = unfold(get_body(email))
+    assert "Step kpis: FAILED, exit code 1 " in text
+    assert FAILURE_MESSAGE in text
+    assert "Step transformation_job did not complete: CANCELLED" in text
     # The watchdog receives the end of the execution too, and sends no second email.
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, FAILING_BATCH)
@@ -92,10 +92,9 @@ def test_watchdog_terminates_cluster_of_stopped_execution(stack: Stack, sample: 
     assert wait_until(lambda: not any(map(is_alive, pids)), 10)
     email = wait_for_only_email(stack, HANGING_BATCH)
     assert email["Subject"] == f"Rental KPIs aborted: {HANGING_BATCH}"
-    assert "The execution was aborted: Enough: stopped by the test" in get_body(email)
-    assert f"Cluster {cluster} of the run was still running and is being terminated." in get_body(
-        email
-    )
+    text = unfold(get_body(email))
+    assert "The execution was aborted: Enough: stopped by the test" in text
+    assert f"Cluster {cluster} of the run was still running and is being terminated." in text
     notify_watchdog(stack, execution)
     wait_for_only_email(stack, HANGING_BATCH)
     assert list_publication_records(stack) == records_before
@@ -166,11 +165,11 @@ def test_run_that_failed_for_missing_permission_can_be_repeated(
     assert message in execution["cause"]
     email = wait_for_only_email(stack, batch)
     assert email["Subject"] == f"Rental KPIs failed: {batch} ({state})"
-    assert message in get_body(email)
+    assert message in unfold(get_body(email))
     assert list_publication_records(stack) == records_before
     assert get_cluster_state(stack, get_cluster_id(stack, get_run_id(execution))) == "TERMINATED"
 
-    assert f"--name {get_run_id(execution)}-2 " in get_body(email)
+    assert f"\n./run rerun {get_run_id(execution)}\n" in get_body(email)
     repeated = repeat_run(stack, execution)
     assert repeated["status"] == "SUCCEEDED", repeated.get("cause")
     assert json.loads(repeated["output"])["status"] == "PUBLISHED"

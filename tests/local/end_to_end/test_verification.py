@@ -116,7 +116,7 @@ def test_verification_checks_every_number_and_leaves_nothing(
     assert wait_until(lambda: list_ledger_keys(stack) - {RUN_SLOTS} <= before[2], 20)
     assert wait_until(lambda: not get_runs_in_progress(stack), 20)
     [email] = read_emails(stack.cloud.mailbox_folder)[known_emails:]
-    assert email.subject.startswith("[Test] Rental KPIs verification/")
+    assert email.subject.startswith("[Test] Rental KPIs: 1,751.08, ")
     assert "This run only verifies the deployment" in email.body
 
 

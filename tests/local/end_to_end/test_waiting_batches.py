@@ -111,8 +111,7 @@ def test_held_batch_starts_on_request(stack: Stack, sample: Path) -> None:
         stack.upload_batch(sample, batch)
         email = wait_for_only_email(stack, batch)
         assert email["Subject"] == f"Batch held: raw/{batch}/"
-        watchdog = stack.get_physical_id("WatchdogFunction")
-        assert f"aws lambda invoke --function-name {watchdog} " in get_body(email)
+        assert f"\n./run start {batch}\n" in get_body(email)
         assert stack.list_executions(batch) == []
 
         assert "is claimed" in start_batch(target, f"raw/{batch}/")

@@ -272,6 +272,7 @@ def deploy_lake(cloud: Cloud) -> Lake:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Parameters": complete["Parameters"],
         "Mappings": complete["Mappings"],
+        "Conditions": complete["Conditions"],
         "Resources": {name: complete["Resources"][name] for name in _RESOURCES},
     }
     cloudformation = cloud.client("cloudformation")

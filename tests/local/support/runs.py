@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
@@ -52,7 +53,12 @@ def list_publication_records(stack: Stack) -> list[str]:
 
 def find_emails(stack: Stack, batch: str) -> list[EmailMessage]:
     """Return the emails that name the batch, oldest first."""
-    return [email for email in stack.read_emails() if f"raw/{batch}/" in get_body(email)]
+    return [
+        email
+        for email in stack.read_emails()
+        if f"raw/{batch}/" in get_body(email)
+        or batch in re.findall(r"[\w.-]+", email["Subject"].partition(": ")[2])
+    ]
 
 
 def wait_for_only_email(stack: Stack, batch: str, timeout: float = 20.0) -> EmailMessage:

@@ -46,8 +46,19 @@ def _put_run(lake: Lake, run_id: str, amount: str) -> None:
     lake.put_rows(
         "rentals",
         run_id,
-        {"rental_id": "1", "total_amount": price, "rental_start_time": "2026-11-01 10:00:00"},
-        {"rental_id": "012e4", "total_amount": price},
+        {
+            "rental_id": "1",
+            "user_id": "0012",
+            "total_amount": price,
+            "rental_start_time": "2026-11-01 10:00:00",
+            "rental_date": date(2026, 11, 1),
+        },
+        {
+            "rental_id": "012e4",
+            "user_id": "0012",
+            "total_amount": price,
+            "rental_date": date(2026, 11, 1),
+        },
     )
     lake.put_rows(
         "location_metrics",
