@@ -34,14 +34,14 @@ MEASURED_RENTALS = 5_000_000
 MEASURED_CORES = 2
 
 TRANSFORMATION_SECONDS = Assumption(
-    49.0,
+    46.5,
     "s",
     "`transformation_job` on 5 million rentals and two cores",
     "measured",
     "[performance.md](performance.md)",
 )
 KPIS_SECONDS = Assumption(
-    54.3,
+    46.9,
     "s",
     "`kpis` on 5 million rentals and two cores",
     "measured",

@@ -61,16 +61,16 @@ def test_bytes_of_a_rental_are_those_of_the_sample_data(tmp_path: Path) -> None:
 
 
 def test_core_time_is_computed_from_the_measured_seconds() -> None:
-    # (49.0 - 5 + 54.3 - 5) seconds on two cores, for five million rentals
-    expected = (44.0 + 49.3) * 2 / 5
+    # (46.5 - 5 + 46.9 - 5) seconds on two cores, for five million rentals
+    expected = (41.5 + 41.9) * 2 / 5
     assert assumptions.get_core_seconds_per_million() == pytest.approx(expected)
 
 
 def test_duration_of_a_billion_rentals() -> None:
     run = estimate_run(BILLION, Parameters())
     assert run.cores == 40  # ten workers with two executors of two cores
-    # 37.32 core seconds a million, doubled for a cluster, on 40 cores, and the fixed time
-    assert run.job_seconds == pytest.approx(1000 * 37.32 * 2 / 40 + 16)
+    # 33.36 core seconds a million, doubled for a cluster, on 40 cores, and the fixed time
+    assert run.job_seconds == pytest.approx(1000 * 33.36 * 2 / 40 + 16)
     assert run.step_seconds == pytest.approx(run.job_seconds + 360)
     assert run.pin_seconds == pytest.approx(5 + 96e9 / 2**20 / 512)
     assert run.run_seconds == pytest.approx(
