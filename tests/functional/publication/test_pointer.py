@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import timedelta
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
 
+from cli.operations.rollback import Rollback, write_rollback
 from contract.kpi_tables import KPI_TABLES
 from pipeline.clock import format_utc, parse_utc, utc_now
 from pipeline.errors import InvalidPublicationRecordError
@@ -117,34 +118,19 @@ def _publish(cloud: Cloud, run: Run) -> Pointer:
     )
 
 
-def _roll_back(cloud: Cloud, folder: Path, run_id: str, clock: str = "date") -> None:
-    """Run the commands of `docs/operations.md`, with a folder in place of the bucket.
-
-    Args:
-        cloud: The cloud with the publication records.
-        folder: An empty folder.
-        run_id: ID of the run to show to readers.
-        clock: The command that prints the time.
-    """
-    records = folder / "published_runs"
-    records.mkdir()
-    for key, text in read_objects(cloud, "published_runs/").items():
-        (folder / key).write_text(text)
-    (old,) = (path.stem for path in records.iterdir() if run_id in path.name)
-    page = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
-    _, _, section = page.partition("## Roll back to an earlier run")
-    commands = section.partition("```sh\n")[2].partition("```")[0]
-    commands = commands.replace("s3://BUCKET", str(folder)).replace("OLD", old)
-    programs = 'aws() { [ "$1 $2" = "s3 cp" ] && cp "$3" "$4"; }\n'
-    programs += f'now() {{ {clock} "$@"; }}\n'
-    commands = commands.replace("$(date ", "$(now ")
-    subprocess.run(["sh", "-c", programs + commands], cwd=folder, check=True)
-    (new,) = (path for path in records.iterdir() if "rollback-to" in path.name)
-    cloud.put(f"published_runs/{new.name}", new.read_bytes())
+def _roll_back(cloud: Cloud, run_id: str) -> None:
+    """Write the publication record that `./run rollback` writes."""
+    objects = read_objects(cloud, "published_runs/")
+    (record,) = (
+        json.loads(text) for key, text in objects.items() if key.endswith(f"-{run_id}.json")
+    )
+    target: Any = SimpleNamespace(client=boto3.client, bucket=cloud.bucket)
+    restored: Any = SimpleNamespace(run=SimpleNamespace(run_id=run_id))
+    write_rollback(target, Rollback(restored, restored, record), "wrong prices")
 
 
 def test_rollback_is_one_more_publication_record(
-    cloud: Cloud, athena: FakeAthena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All tables change together. Publishing the same run again changes nothing."""
     one_hour_ago = format_utc(parse_utc(utc_now()) - timedelta(hours=1))
@@ -156,7 +142,7 @@ def test_rollback_is_one_more_publication_record(
         finish_run(cloud, athena, average="2.00")
         publish()
     assert records.read_published_run_id() == RUN_ID
-    _roll_back(cloud, tmp_path, OLDER_RUN_ID)
+    _roll_back(cloud, OLDER_RUN_ID)
     assert _read_published_averages(athena) == {"1.00"}
     assert records.read_published_run_id() == OLDER_RUN_ID
     publish()
@@ -168,12 +154,15 @@ def test_rollback_is_one_more_publication_record(
 
 
 def test_rollback_by_a_clock_that_is_ahead_does_not_hide_the_next_run(
-    cloud: Cloud, athena: FakeAthena, tmp_path: Path
+    cloud: Cloud, athena: FakeAthena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_older_run(cloud, athena)
     finish_run(cloud, athena, average="2.00")
     publish()
-    _roll_back(cloud, tmp_path, OLDER_RUN_ID, clock="date -d '2 hours'")
+    in_two_hours = format_utc(parse_utc(utc_now()) + timedelta(hours=2))
+    with monkeypatch.context() as patch:
+        patch.setattr("cli.operations.rollback.utc_now", lambda: in_two_hours)
+        _roll_back(cloud, OLDER_RUN_ID)
     assert _read_published_averages(athena) == {"1.00"}
     finish_run(cloud, athena, "next", average="3.00")
     assert publish("next", "2026-11-24T08:00:00.000000Z")["status"] == "PUBLISHED"

@@ -144,10 +144,15 @@ def _find_email_problems(stack: Stack, run: Run) -> Iterator[str]:
     if results != _has_called(run, "PublishResults", _RECORD_PUBLISHED):
         yield f"{results} emails about results"
     for body in map(get_body, failures):
-        if not _names_cause(run, body):
+        if not _names_cause(run, _unwrap(body)):
             yield f"the email does not name the cause: {body}"
         if (_AFTER_PUBLICATION in body) != is_published(stack, run):
             yield f"the email does not say whether the run was published: {body}"
+
+
+def _unwrap(body: str) -> str:
+    """Return the text of an email without the breaks of its lines and the signs of quotations."""
+    return " ".join(line.removeprefix("> ") for line in body.splitlines())
 
 
 def _names_cause(run: Run, text: str) -> bool:
