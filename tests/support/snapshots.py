@@ -1,6 +1,6 @@
 """The emails that the tests compare with: one file each in `tests/emails/`, as readers see them.
 
-`docs/emails.md` shows the same files. To write them anew after a change, run the tests with
+`docs/emails.md` shows the same files. To write them again after a change, run the tests with
 `UPDATE_EMAILS=1`, and read the difference.
 """
 

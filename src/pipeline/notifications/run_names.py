@@ -1,6 +1,6 @@
 """How emails name batches and runs, and the commands that people copy from them.
 
-Whoever uploads chooses the name of a batch. It becomes part of a command only if a shell and the
+The uploader chooses the name of a batch. It becomes part of a command only if a shell and the
 commands cannot take it for anything else. Otherwise, the command names the run by its ID.
 """
 
